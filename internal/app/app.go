@@ -1,0 +1,137 @@
+// Package app is the composition root: it opens the database, builds every
+// feature with exactly what it needs, mounts the routes and runs the server.
+// It holds no rule of its own.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/internal/account"
+	"gatehouse/internal/config"
+	"gatehouse/internal/factor/webauthn"
+	"gatehouse/internal/project"
+	"gatehouse/internal/secret"
+	"gatehouse/internal/session"
+	"gatehouse/internal/store"
+	"gatehouse/internal/user"
+	"gatehouse/internal/wire"
+)
+
+// Options are what an App is built from.
+type Options struct {
+	Database config.Database
+	Server   config.Server
+	Logger   *slog.Logger
+	// Now is the clock of everything; nil means the system's.
+	Now func() time.Time
+	// Extra endpoints, such as the pages of development mode.
+	Extra func(*App) []wire.Endpoint
+}
+
+// App is the whole server, ready to serve.
+type App struct {
+	DB       *store.DB
+	Keyring  *secret.Keyring
+	Projects *project.Service
+	Users    *user.Service
+	Sessions *session.Core
+	WebAuthn *webauthn.Service
+	Server   *wire.Server
+	Logger   *slog.Logger
+
+	options   Options
+	publicURL atomic.Pointer[string]
+	broken    chan error // told once when the database can no longer be trusted
+}
+
+// ErrNotMigrated means that the database lacks tables this version needs.
+var ErrNotMigrated = errors.New("the database is not up to date: run `gatehouse migrate`, or start the server, which does it too")
+
+// Open opens the database, migrates it, and builds the server. Close it when
+// done.
+func Open(ctx context.Context, o Options) (*App, error) {
+	a, err := open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.prepare(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func open(ctx context.Context, o Options) (*App, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	keyring, err := secret.ParseKeyring(o.Database.MasterKey)
+	if err != nil {
+		return nil, fmt.Errorf("--master-key (GATEHOUSE_MASTER_KEY): %w. Make one with: openssl rand -base64 32", err)
+	}
+	a := &App{Keyring: keyring, Logger: o.Logger, options: o, broken: make(chan error, 1)}
+	a.SetPublicURL(o.Server.Base())
+	a.DB, err = store.Open(ctx, store.Options{
+		URL: o.Database.DatabaseURL, Now: o.Now, Logger: o.Logger,
+		Fatal: func(err error) { a.broken <- err },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) prepare(ctx context.Context) error {
+	if err := a.DB.Migrate(ctx); err != nil {
+		return err
+	}
+	a.build()
+	if err := a.Projects.Load(ctx); err != nil {
+		return err
+	}
+	proxies, err := a.options.Server.Proxies()
+	if err != nil {
+		return err
+	}
+	a.Server = a.mount(proxies)
+	return nil
+}
+
+// build makes the features, lowest first.
+func (a *App) build() {
+	a.Projects = project.New(a.DB)
+	a.Users = user.NewService(a.DB, a.Keyring)
+	a.Sessions = session.New(session.Config{
+		DB: a.DB, Keyring: a.Keyring, Users: a.Users, Projects: a.Projects, PublicURL: a.PublicURL,
+	})
+	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions)
+	a.Users.SetHooks(user.Hooks{OnDelete: a.Sessions.Forget}, a.WebAuthn.Hooks())
+}
+
+func (a *App) mount(proxies []netip.Prefix) *wire.Server {
+	return wire.NewServer(wire.Config{
+		Gates:          map[wire.Auth]wire.Gate{wire.Secret: a.Projects.SecretGate, wire.Public: a.Projects.PublicGate},
+		Logger:         a.Logger,
+		TrustedProxies: proxies,
+		Now:            a.options.Now,
+	}, a.routes()...)
+}
+
+// PublicURL is where clients reach the server, without a trailing slash.
+func (a *App) PublicURL() string { return *a.publicURL.Load() }
+
+// SetPublicURL is for a server that learns its port when it listens.
+func (a *App) SetPublicURL(url string) { a.publicURL.Store(&url) }
+
+// Close releases the database.
+func (a *App) Close() error { return a.DB.Close() }
+
+func (a *App) account() *account.Service { return account.New(a.DB, a.Users, a.Sessions) }

@@ -1,0 +1,97 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// configPoll is how often a node looks for changed configuration.
+const configPoll = 250 * time.Millisecond
+
+// Run serves on the listener until ctx ends, then lets requests under way
+// finish. It also does the background work.
+func (a *App) Run(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           a.Server,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug),
+	}
+	if a.options.Server.TLSCert != "" {
+		cert, err := tls.LoadX509KeyPair(a.options.Server.TLSCert, a.options.Server.TLSKey)
+		if err != nil {
+			return fmt.Errorf("loading the TLS certificate: %w", err)
+		}
+		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}}
+		listener = tls.NewListener(listener, server.TLSConfig)
+	}
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var background sync.WaitGroup
+	background.Go(func() { a.watchConfig(work) })
+	background.Go(func() { a.prepareKeys(work) })
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	err := a.wait(ctx, server, served)
+	stop()
+	background.Wait()
+	return err
+}
+
+func (a *App) wait(ctx context.Context, server *http.Server, served <-chan error) error {
+	var cause error
+	select {
+	case err := <-served:
+		return err
+	case cause = <-a.broken:
+		a.Logger.Error("the database can no longer be trusted, stopping", "error", cause)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.options.Server.DrainTimeout)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		cause = errors.Join(cause, fmt.Errorf("some requests did not finish in time: %w", err), server.Close())
+	}
+	return cause
+}
+
+// watchConfig picks up what other processes change in the configuration.
+func (a *App) watchConfig(ctx context.Context) {
+	every(ctx, configPoll, func() {
+		if err := a.Projects.Refresh(ctx); err != nil && ctx.Err() == nil {
+			a.Logger.Error("reading the configuration failed", "error", err)
+		}
+	})
+}
+
+// prepareKeys makes missing signing keys before someone waits for them.
+func (a *App) prepareKeys(ctx context.Context) {
+	for _, env := range a.Projects.Environments() {
+		if err := a.Sessions.EnsureKey(ctx, env); err != nil && ctx.Err() == nil {
+			a.Logger.Error("making a signing key failed", "project_id", env.ID, "error", err)
+		}
+	}
+}
+
+// every calls f at once and then at each tick until ctx ends.
+func every(ctx context.Context, interval time.Duration, f func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		f()
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,74 @@
+// Package config holds every setting of the server in one struct: its flag,
+// its environment variable, its default and its help. It reads nothing itself.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Database says where the data is. Every command that touches data has it.
+type Database struct {
+	DatabaseURL string `name:"database-url" env:"GATEHOUSE_DATABASE_URL" default:"sqlite:gatehouse.db" help:"Database: sqlite:PATH or postgres://user:password@host/name." secret:"url"`
+	MasterKey   string `name:"master-key" env:"GATEHOUSE_MASTER_KEY" help:"Key that seals secrets at rest: 32 bytes in base64 or hex. Several, separated by commas: the first seals, all open. Make one with: openssl rand -base64 32" secret:"all"`
+}
+
+// Server is what a serving process needs besides its database.
+type Server struct {
+	Listen         string        `name:"listen" env:"GATEHOUSE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
+	PublicURL      string        `name:"public-url" env:"GATEHOUSE_PUBLIC_URL" help:"URL under which clients reach this server: the issuer of tokens and the base of links."`
+	TLSCert        string        `name:"tls-cert" env:"GATEHOUSE_TLS_CERT" help:"Certificate file (PEM). Without it the server speaks plain HTTP, for a proxy in front."`
+	TLSKey         string        `name:"tls-key" env:"GATEHOUSE_TLS_KEY" help:"Private key file (PEM) of the certificate."`
+	TrustedProxies []string      `name:"trusted-proxies" env:"GATEHOUSE_TRUSTED_PROXIES" help:"Addresses or networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8."`
+	MetricsListen  string        `name:"metrics-listen" env:"GATEHOUSE_METRICS_LISTEN" help:"Separate address for /metrics. Without it and without a token there are no metrics."`
+	MetricsToken   string        `name:"metrics-token" env:"GATEHOUSE_METRICS_TOKEN" help:"Bearer token that opens /metrics on the main address." secret:"all"`
+	LogFormat      string        `name:"log-format" env:"GATEHOUSE_LOG_FORMAT" default:"json" enum:"json,text" help:"Log format: json or text."`
+	LogLevel       string        `name:"log-level" env:"GATEHOUSE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least severe level that is logged: debug, info, warn or error."`
+	TraceEndpoint  string        `name:"trace-endpoint" env:"GATEHOUSE_TRACE_ENDPOINT" help:"OTLP/HTTP endpoint for OpenTelemetry traces, e.g. http://localhost:4318. Without it nothing is traced."`
+	DrainTimeout   time.Duration `name:"drain-timeout" env:"GATEHOUSE_DRAIN_TIMEOUT" default:"15s" help:"How long requests under way may take after a stop was asked for."`
+	EventRetention time.Duration `name:"event-retention" env:"GATEHOUSE_EVENT_RETENTION" default:"2160h" help:"How long audit events are kept."`
+}
+
+// Check says what is wrong with the settings, and what to do.
+func (s *Server) Check() error {
+	u, err := url.Parse(s.PublicURL)
+	switch {
+	case s.PublicURL == "":
+		return fmt.Errorf("--public-url is missing: set it to the URL under which clients reach this server, e.g. https://auth.example.com")
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return fmt.Errorf("--public-url %q is not a URL such as https://auth.example.com", s.PublicURL)
+	case (s.TLSCert == "") != (s.TLSKey == ""):
+		return fmt.Errorf("--tls-cert and --tls-key go together: give both or neither")
+	}
+	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
+		return fmt.Errorf("--listen %q is not an address such as 127.0.0.1:8080 or :8080", s.Listen)
+	}
+	if _, err := s.Proxies(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Base is the public URL without a trailing slash.
+func (s *Server) Base() string { return strings.TrimRight(s.PublicURL, "/") }
+
+// Proxies are the trusted proxies as networks; a bare address is itself alone.
+func (s *Server) Proxies() ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, entry := range s.TrustedProxies {
+		prefix, err := netip.ParsePrefix(entry)
+		if err != nil {
+			addr, aerr := netip.ParseAddr(entry)
+			if aerr != nil {
+				return nil, fmt.Errorf("--trusted-proxies: %q is neither an address nor a network such as 10.0.0.0/8", entry)
+			}
+			prefix = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		list = append(list, prefix.Masked())
+	}
+	return list, nil
+}

@@ -1,0 +1,64 @@
+// Package event is the audit log: what happened to whom, written in the
+// transaction of the fact itself. It holds no secret and no credential, and
+// it decides nothing.
+package event
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"gatehouse/internal/id"
+	"gatehouse/internal/store"
+)
+
+// Event is one entry of the audit log.
+type Event struct {
+	ID            string         `json:"event_id"`
+	EnvironmentID string         `json:"project_id"`
+	Type          string         `json:"type"`                // what happened: "user.create", "login", "session.revoke"
+	Outcome       string         `json:"outcome,omitempty"`   // of an attempt: "success", or the error_type that refused it
+	Factor        string         `json:"factor,omitempty"`    // the factor's type: "webauthn", "password"
+	UserID        string         `json:"user_id,omitempty"`   // whom it concerns
+	ObjectID      string         `json:"object_id,omitempty"` // what else it concerns: a session, a registration
+	IP            string         `json:"ip_address,omitempty"`
+	UserAgent     string         `json:"user_agent,omitempty"`
+	RequestID     string         `json:"request_id,omitempty"`
+	Details       map[string]any `json:"details,omitempty"` // never secrets
+	CreatedAt     time.Time      `json:"created_at"`
+}
+
+// maxUserAgent bounds what a caller can make the log hold.
+const maxUserAgent = 512
+
+// Emit writes e at the transaction's instant.
+func Emit(tx *store.Tx, kind id.Env, e Event) error {
+	details := []byte("{}")
+	if len(e.Details) > 0 {
+		var err error
+		if details, err = json.Marshal(e.Details); err != nil {
+			return err
+		}
+	}
+	if len(e.UserAgent) > maxUserAgent {
+		e.UserAgent = e.UserAgent[:maxUserAgent]
+	}
+	e.ID, e.CreatedAt = id.New(id.Event, kind, tx.Now), tx.Now
+	return insert(tx, &e, details)
+}
+
+// List returns the newest events of an environment first, at most limit of
+// them; userID and eventType narrow the list unless they are empty.
+func List(ctx context.Context, db *store.DB, envID, userID, eventType string, limit int) ([]Event, error) {
+	var events []Event
+	err := db.View(ctx, func(tx *store.Tx) (err error) {
+		events, err = list(tx, envID, userID, eventType, limit)
+		return err
+	})
+	return events, err
+}
+
+// Purge removes up to budget events older than keep and returns how many.
+func Purge(tx *store.Tx, keep time.Duration, budget int) (int64, error) {
+	return purge(tx, tx.Now.Add(-keep), budget)
+}

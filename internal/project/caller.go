@@ -1,0 +1,33 @@
+package project
+
+import (
+	"context"
+	"net/netip"
+)
+
+// Caller is who sent a request and through which door.
+type Caller struct {
+	Env     *Environment
+	Browser bool // came through /sdk/v1 with a public token
+	// SessionToken is what a browser presented: the opaque token, or a session
+	// JWT, or "". Always "" behind the secret door, where the body names it.
+	SessionToken string
+	Origin       string // authorised origin of a browser, "" for apps and servers
+	IP           netip.Addr
+	UserAgent    string
+	RequestID    string
+}
+
+type callerKey struct{}
+
+// WithCaller returns a context that carries c.
+func WithCaller(ctx context.Context, c *Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// CallerFrom returns the caller that a gate put into the context. It is nil
+// only on routes that anyone may call.
+func CallerFrom(ctx context.Context) *Caller {
+	c, _ := ctx.Value(callerKey{}).(*Caller)
+	return c
+}

@@ -1,0 +1,74 @@
+package project
+
+import (
+	"context"
+
+	"gatehouse/internal/wire"
+)
+
+// Endpoints are the routes about the environment itself.
+func (s *Service) Endpoints() []wire.Endpoint {
+	return []wire.Endpoint{
+		wire.GET("/v1/debug/whoami", wire.Secret, s.whoami, wire.Summary("Tell which environment the credentials open")),
+		wire.GET("/sdk/v1/projects/bootstrap/{public_token}", wire.Public, s.bootstrap, wire.Summary("What a client SDK needs to know before it starts")),
+	}
+}
+
+type whoamiRequest struct{}
+
+type whoamiResponse struct {
+	wire.Meta
+	ProjectID string `json:"project_id"`
+	Name      string `json:"name"`
+}
+
+func (s *Service) whoami(ctx context.Context, _ *whoamiRequest) (*whoamiResponse, error) {
+	env := CallerFrom(ctx).Env
+	return &whoamiResponse{ProjectID: env.ID, Name: env.ProjectName}, nil
+}
+
+type bootstrapRequest struct {
+	PublicToken string `path:"public_token"`
+}
+
+// bootstrapResponse is read by every official SDK at start. No field may be
+// left out: an SDK that misses one discards the whole (official-sdk.md, 4).
+type bootstrapResponse struct {
+	wire.Meta
+	ProjectName            string           `json:"project_name"`
+	DisableWatermark       bool             `json:"disable_sdk_watermark"`
+	CNAMEDomain            *string          `json:"cname_domain"`
+	EmailDomains           []string         `json:"email_domains"`
+	Captcha                bootstrapCaptcha `json:"captcha_settings"`
+	PKCEForEmailMagicLinks bool             `json:"pkce_required_for_email_magic_links"`
+	PKCEForPasswordResets  bool             `json:"pkce_required_for_password_resets"`
+	PKCEForOAuth           bool             `json:"pkce_required_for_oauth"`
+	PKCEForSSO             bool             `json:"pkce_required_for_sso"`
+	SlugPattern            *string          `json:"slug_pattern"`
+	CreateOrganization     bool             `json:"create_organization_enabled"`
+	PasswordConfig         *struct{}        `json:"password_config"`
+	DFPProtectedAuth       bool             `json:"dfp_protected_auth_enabled"`
+	DFPProtectedAuthMode   string           `json:"dfp_protected_auth_mode" enum:"OBSERVATION,DECISIONING"`
+	RBACPolicy             *Policy          `json:"rbac_policy"`
+	SIWERequired           bool             `json:"siwe_required_for_crypto_wallets"`
+	Vertical               string           `json:"vertical"`
+}
+
+type bootstrapCaptcha struct {
+	Enabled bool `json:"enabled"`
+}
+
+func (s *Service) bootstrap(ctx context.Context, req *bootstrapRequest) (*bootstrapResponse, error) {
+	env := CallerFrom(ctx).Env
+	if !env.HasPublicToken(req.PublicToken) {
+		return nil, errTokenUnknown.WithMessage("The public token in the path is not one of the environment that the Authorization header names.")
+	}
+	return &bootstrapResponse{
+		ProjectName:          env.ProjectName,
+		DisableWatermark:     true,
+		EmailDomains:         []string{},
+		DFPProtectedAuthMode: "OBSERVATION",
+		RBACPolicy:           env.Policy(),
+		Vertical:             "CONSUMER",
+	}, nil
+}

@@ -1,0 +1,209 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/id"
+	"gatehouse/internal/project"
+)
+
+const (
+	// jwtLifetime is fixed by the contract, whatever the session's own.
+	jwtLifetime = 5 * time.Minute
+	// maxJWT bounds what is parsed at all: claims are at most 4 KB.
+	maxJWT       = 16 << 10
+	sessionClaim = "https://stytch.com/session"
+)
+
+var errJWT = apierr.New(400, "unable_to_parse_session_jwt", "The session_jwt is malformed or its signature is invalid.")
+
+// jwtSession is the session inside a JWT (contract.json, SessionJWTSessionClaim).
+type jwtSession struct {
+	ID                    string     `json:"id"`
+	StartedAt             Timestamp  `json:"started_at"`
+	LastAccessedAt        Timestamp  `json:"last_accessed_at"`
+	ExpiresAt             Timestamp  `json:"expires_at"`
+	Attributes            Attributes `json:"attributes"`
+	AuthenticationFactors Factors    `json:"authentication_factors"`
+	Roles                 []string   `json:"roles"`
+}
+
+// Issuer is the iss of an environment's JWTs: the public URL, or the form that
+// every official SDK accepts whatever its base URL.
+func (c *Core) Issuer(env *project.Environment) string {
+	if env.Config.Session.Issuer == project.IssuerStytch {
+		return "stytch.com/" + env.ID
+	}
+	return c.publicURL()
+}
+
+// mint signs a session JWT. It never outlives the session.
+func (c *Core) mint(env *project.Environment, key *Key, r *Record, roles []string, now time.Time) (string, error) {
+	expires := now.Add(jwtLifetime)
+	if r.ExpiresAt.Before(expires) {
+		expires = r.ExpiresAt
+	}
+	claims := map[string]any{}
+	for name, value := range r.Claims.object {
+		claims[name] = value
+	}
+	claims["iss"], claims["aud"], claims["sub"] = c.Issuer(env), []string{env.ID}, r.UserID
+	claims["iat"], claims["nbf"], claims["exp"] = now.Unix(), now.Unix(), expires.Unix()
+	claims[sessionClaim] = jwtSession{
+		ID: r.ID, StartedAt: Timestamp(r.StartedAt), LastAccessedAt: Timestamp(r.LastAccessedAt), ExpiresAt: Timestamp(r.ExpiresAt),
+		Attributes: r.Attributes, AuthenticationFactors: r.Factors, Roles: roles,
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	signed, err := key.signer.Sign(payload)
+	if err != nil {
+		return "", err
+	}
+	return signed.CompactSerialize()
+}
+
+// verifyJWT checks signature, issuer and audience, not the time, and returns
+// the session's id: an expired JWT of a living session is refreshed. The key
+// decides the algorithm, the token's header does not.
+func (c *Core) verifyJWT(ctx context.Context, env *project.Environment, token string) (string, error) {
+	if len(token) > maxJWT || strings.Count(token, ".") != 2 {
+		return "", errJWT
+	}
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
+	if err != nil {
+		return "", errJWT.Because(err)
+	}
+	key, err := c.verificationKey(ctx, env, signed.Signatures[0].Protected.KeyID)
+	if err != nil {
+		return "", err
+	}
+	if key == nil || signed.Signatures[0].Protected.Algorithm != key.Algorithm {
+		return "", errJWT.Because(errors.New("no key of this environment has the kid and algorithm"))
+	}
+	payload, err := signed.Verify(key.public.Key)
+	if err != nil {
+		return "", errJWT.Because(err)
+	}
+	var claims struct {
+		Issuer   string      `json:"iss"`
+		Audience jsonStrings `json:"aud"`
+		Session  struct {
+			ID string `json:"id"`
+		} `json:"https://stytch.com/session"`
+	}
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		return "", errJWT.Because(err)
+	}
+	issuers := []string{c.publicURL(), "stytch.com/" + env.ID}
+	if !slices.Contains(issuers, claims.Issuer) || !slices.Contains(claims.Audience, env.ID) || !id.Check(id.Session, env.Kind, claims.Session.ID) {
+		return "", errJWT.Because(errors.New("issuer, audience or session of another environment"))
+	}
+	return claims.Session.ID, nil
+}
+
+// verificationKey finds a published key; one it does not know makes it read
+// the database first, since another node may just have made it.
+func (c *Core) verificationKey(ctx context.Context, env *project.Environment, kid string) (*Key, error) {
+	if !id.Check(id.JWK, env.Kind, kid) {
+		return nil, nil
+	}
+	set, err := c.keys(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	if key := set.byID(kid, c.db.Now()); key != nil {
+		return key, nil
+	}
+	if set, err = c.loadKeys(ctx, env); err != nil {
+		return nil, err
+	}
+	return set.byID(kid, c.db.Now()), nil
+}
+
+// jsonStrings reads a string or an array of strings (RFC 7519, section 4.1.3).
+type jsonStrings []string
+
+func (s *jsonStrings) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*s = jsonStrings{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(s))
+}
+
+// jwtKey is everything a JWT was made from. A cached JWT is served only to a
+// session that is still exactly that.
+type jwtKey struct {
+	session     int64
+	user        int64
+	config      int64
+	kid, issuer string
+}
+
+type cachedJWT struct {
+	key      jwtKey
+	token    string
+	roles    []string
+	signedAt time.Time
+}
+
+// jwtCache remembers the latest JWT of busy sessions, because a signature
+// costs more than everything else in a request. It forgets the older half when
+// it is full, so its memory is bounded.
+type jwtCache struct {
+	mu       sync.Mutex
+	young    map[string]*cachedJWT
+	old      map[string]*cachedJWT
+	capacity int
+}
+
+func newJWTCache(capacity int) *jwtCache {
+	return &jwtCache{young: map[string]*cachedJWT{}, old: map[string]*cachedJWT{}, capacity: capacity}
+}
+
+func (c *jwtCache) get(sessionID string, key jwtKey, newerThan time.Time) *cachedJWT {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entry := c.young[sessionID]
+	if entry == nil {
+		if entry = c.old[sessionID]; entry != nil {
+			c.put(sessionID, entry)
+		}
+	}
+	if entry == nil || entry.key != key || !entry.signedAt.After(newerThan) {
+		return nil
+	}
+	return entry
+}
+
+func (c *jwtCache) set(sessionID string, entry *cachedJWT) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.put(sessionID, entry)
+}
+
+func (c *jwtCache) put(sessionID string, entry *cachedJWT) {
+	if len(c.young) >= c.capacity {
+		c.young, c.old = map[string]*cachedJWT{}, c.young
+	}
+	c.young[sessionID] = entry
+}
+
+func (c *jwtCache) forget(sessionID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.young, sessionID)
+	delete(c.old, sessionID)
+}

@@ -1,0 +1,78 @@
+package session
+
+import (
+	"time"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/user"
+)
+
+// freshFactor is how recently one factor must have been proven before a
+// browser may change what the account can be entered with.
+const freshFactor = time.Hour
+
+var (
+	errInsufficientFactors = apierr.New(401, "insufficient_factors", "This change needs a second factor. Sign in with another of your factors as well, then try again.")
+	errWeakCombination     = apierr.New(401, "weak_factor_combination", "This change needs factors of two different kinds, for example an e-mail and a passkey.")
+	errStaleFactors        = apierr.New(401, "stale_factors", "It has been too long since you proved who you are. Sign in again, then try again.")
+)
+
+// StepUp decides whether a signed-in person may make a privileged change
+// through the browser's door (factors.md, section 4.4): factors of two
+// categories for someone who owns two, and always one proven within the hour.
+func (i *Identity) StepUp(now time.Time) error {
+	factors, err := i.Session.Factors.All()
+	if err != nil {
+		return err
+	}
+	used := map[category]bool{}
+	counted, fresh := 0, false
+	for k := range factors {
+		if c := categoryOf(&factors[k]); c != 0 {
+			used[c] = true
+			counted++
+		}
+		fresh = fresh || now.Sub(time.Time(factors[k].LastAuthenticatedAt)) < freshFactor
+	}
+	u, err := i.User.User()
+	if err != nil {
+		return err
+	}
+	switch {
+	case ownedCategories(u) >= 2 && len(used) < 2 && counted >= 2:
+		return errWeakCombination
+	case ownedCategories(u) >= 2 && len(used) < 2:
+		return errInsufficientFactors
+	case !fresh:
+		return errStaleFactors
+	}
+	return nil
+}
+
+// ownedCategories counts the categories in which a user holds a verified factor.
+func ownedCategories(u *user.User) int {
+	owned := map[category]bool{}
+	for _, e := range u.Emails {
+		owned[mailbox] = owned[mailbox] || e.Verified
+	}
+	owned[mailbox] = owned[mailbox] || len(u.Providers) > 0
+	for _, p := range u.PhoneNumbers {
+		owned[phone] = owned[phone] || p.Verified
+	}
+	for _, w := range u.WebAuthnRegistrations {
+		owned[dedicated] = owned[dedicated] || w.Verified
+	}
+	for _, t := range u.TOTPs {
+		owned[dedicated] = owned[dedicated] || t.Verified
+	}
+	for _, b := range u.BiometricRegistrations {
+		owned[dedicated] = owned[dedicated] || b.Verified
+	}
+	n := 0
+	for _, has := range owned {
+		if has {
+			n++
+		}
+	}
+	return n
+}

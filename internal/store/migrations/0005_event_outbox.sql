@@ -1,0 +1,30 @@
+-- +goose Up
+CREATE TABLE events (
+    environment_id TEXT_C NOT NULL,
+    id             TEXT_C NOT NULL,
+    type           TEXT_C NOT NULL,
+    outcome        TEXT   NOT NULL,
+    factor         TEXT   NOT NULL,
+    user_id        TEXT_C NOT NULL,
+    object_id      TEXT   NOT NULL,
+    ip             TEXT   NOT NULL,
+    user_agent     TEXT   NOT NULL,
+    request_id     TEXT   NOT NULL,
+    details        TEXT   NOT NULL,
+    created_at     BIGINT NOT NULL,
+    PRIMARY KEY (environment_id, id)
+);
+CREATE INDEX events_created ON events (created_at);
+
+-- Work to be done after the fact it belongs to was committed.
+CREATE TABLE outbox (
+    id         TEXT_C NOT NULL PRIMARY KEY,
+    kind       TEXT_C NOT NULL,
+    payload    TEXT   NOT NULL,
+    state      TEXT   NOT NULL,
+    attempts   BIGINT NOT NULL,
+    run_at     BIGINT NOT NULL,
+    last_error TEXT   NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX outbox_due ON outbox (state, run_at, id);
