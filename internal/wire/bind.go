@@ -45,13 +45,17 @@ func plan(e *Endpoint) *binding {
 	if t.Kind() != reflect.Struct {
 		panic(fmt.Sprintf("wire: %s %s: the request type %s is not a struct", e.Method, e.Path, t))
 	}
+	if reflect.PointerTo(t).Implements(typeUnmarshaler) {
+		panic(fmt.Sprintf("wire: %s %s: %s reads itself: only its fields may", e.Method, e.Path, t))
+	}
 	b := &binding{validates: reflect.PointerTo(t).Implements(reflect.TypeFor[validator]())}
 	browser := e.Auth == Public
 	var inPath []string
-	for _, tf := range flatten(t, nil) {
-		f := tf.field
+	members, _ := flatten(t, nil)
+	for _, m := range members {
+		f := m.field
 		checkTags(t, f)
-		text := textField{index: tf.index, required: f.Tag.Get("required") == "true"}
+		text := textField{index: m.index, required: f.Tag.Get("required") == "true"}
 		switch {
 		case f.Tag.Get("path") != "":
 			text.name = f.Tag.Get("path")

@@ -42,8 +42,11 @@ func BadRequest(format string, a ...any) *apierr.Error {
 // from a body keeps a part of it: strings are copied.
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
+// maxPooled is the largest buffer worth keeping, in bytes.
+const maxPooled = 64 << 10
+
 func recycle(pool *sync.Pool, b *bytes.Buffer) {
-	if b.Cap() <= 64<<10 { // a rare large one is not worth keeping
+	if b.Cap() <= maxPooled {
 		b.Reset()
 		pool.Put(b)
 	}

@@ -21,6 +21,7 @@ type Incoming struct {
 	BasicUser, BasicPassword string
 	Origin                   string // the Origin header
 	ParentHost               string // X-SDK-Parent-Host, an origin
+	SDKClient                string // X-SDK-Client: what an official SDK says of itself
 	IP                       netip.Addr
 	UserAgent                string
 	Host                     string                   // the Host header: never build a link from it

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"gatehouse/internal/apierr"
@@ -28,33 +29,53 @@ type fieldPlan struct {
 // costs no allocation.
 const maxFields = 64
 
-// tagged is one field of a struct after embedded structs are opened up.
-type tagged struct {
+// member is one field of a struct after embedded structs are opened up.
+type member struct {
+	name  string
 	field reflect.StructField
 	index []int
 }
 
-// flatten lists the fields of t with those of embedded structs in their
-// place, as encoding/json does for embedded structs without a name.
-func flatten(t reflect.Type, prefix []int) []tagged {
-	var out []tagged
+// membersOf lists the fields of t that name gives a name, with those of
+// embedded structs in their place. Of two with one name the outer one counts,
+// as in Go and in encoding/json; two at one depth are a mistake. It is false
+// when t embeds a pointer, whose fields may not be there.
+func membersOf(t reflect.Type, name func(reflect.StructField) string) ([]member, bool) {
+	all, ok := flatten(t, nil)
+	depth := map[string]int{}
+	for i := range all {
+		m := &all[i]
+		if m.name = name(m.field); m.name == "" {
+			continue
+		}
+		if best, taken := depth[m.name]; taken && best == len(m.index) {
+			panic(fmt.Sprintf("wire: two fields of %s are called %q", t, m.name))
+		} else if !taken || len(m.index) < best {
+			depth[m.name] = len(m.index)
+		}
+	}
+	return slices.DeleteFunc(all, func(m member) bool { return m.name == "" || len(m.index) != depth[m.name] }), ok
+}
+
+func flatten(t reflect.Type, prefix []int) ([]member, bool) {
+	var out []member
+	whole := true
 	for i := range t.NumField() {
 		f := t.Field(i)
 		index := append(prefix[:len(prefix):len(prefix)], i)
-		if f.Anonymous && jsonName(f) == "" {
-			switch {
-			case f.Type.Kind() == reflect.Struct:
-				out = append(out, flatten(f.Type, index)...)
+		if f.Anonymous && f.Tag.Get("json") == "" {
+			if f.Type.Kind() == reflect.Struct {
+				inner, ok := flatten(f.Type, index)
+				out, whole = append(out, inner...), whole && ok
 				continue
-			case f.Type.Kind() == reflect.Pointer && f.Type.Elem().Kind() == reflect.Struct:
-				panic(fmt.Sprintf("wire: %s embeds a pointer to %s: embed the struct", t, f.Type.Elem()))
 			}
+			whole = whole && f.Type.Kind() != reflect.Pointer
 		}
 		if f.IsExported() {
-			out = append(out, tagged{f, index})
+			out = append(out, member{field: f, index: index})
 		}
 	}
-	return out
+	return out, whole
 }
 
 // jsonName is the name in the field's json tag, "" when it has none.
@@ -96,20 +117,19 @@ func (d *decoders) plan(t reflect.Type) *structPlan {
 	}
 	p := &structPlan{goType: t, byName: map[string]int{}}
 	d.structs[t] = p
-	for _, tf := range flatten(t, nil) {
-		f := tf.field
-		checkTags(t, f)
-		name := fromBody(f)
-		if name == "" || d.browser && serversOnly(f) {
+	members, ok := membersOf(t, fromBody)
+	if !ok {
+		panic(fmt.Sprintf("wire: %s embeds a pointer: embed the struct", t))
+	}
+	for _, m := range members {
+		checkTags(t, m.field)
+		if d.browser && serversOnly(m.field) {
 			continue
 		}
-		if _, taken := p.byName[name]; taken {
-			panic(fmt.Sprintf("wire: two fields of %s are called %q", t, name))
-		}
-		required := f.Tag.Get("required") == "true"
-		p.byName[name] = len(p.fields)
-		p.fields = append(p.fields, fieldPlan{name: name, index: tf.index, decode: d.build(f.Type),
-			required: required, nullable: takesNull(f.Type)})
+		required := m.field.Tag.Get("required") == "true"
+		p.byName[m.name] = len(p.fields)
+		p.fields = append(p.fields, fieldPlan{name: m.name, index: m.index, decode: d.build(m.field.Type),
+			required: required, nullable: takesNull(m.field.Type)})
 		p.some = p.some || required
 	}
 	if len(p.fields) > maxFields {

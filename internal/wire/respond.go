@@ -3,12 +3,11 @@ package wire
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
-	"sync"
 	"time"
 
 	"gatehouse/internal/apierr"
@@ -38,19 +37,6 @@ type problem struct {
 	ErrorDetails map[string]any `json:"error_details,omitempty" description:"More about this case, where there is more."`
 }
 
-// output is a buffer with the encoder that writes to it.
-type output struct {
-	buffer bytes.Buffer
-	json   *json.Encoder
-}
-
-var outputs = sync.Pool{New: func() any {
-	e := new(output)
-	e.json = json.NewEncoder(&e.buffer)
-	e.json.SetEscapeHTML(false) // answers are JSON and say so
-	return e
-}}
-
 // answer writes a success. Behind the browser's door it is wrapped in
 // {"data": ...}, written around the one encoding.
 func (s *state) answer(w http.ResponseWriter, resp any, meta *Meta) error {
@@ -59,7 +45,7 @@ func (s *state) answer(w http.ResponseWriter, resp any, meta *Meta) error {
 	}
 	meta.RequestID = s.call.RequestID
 	status := meta.StatusCode
-	if s.endpoint.Auth == Public {
+	if s.call.Public {
 		if b, ok := resp.(ForBrowser); ok {
 			resp = b.ForBrowser()
 			if c, ok := resp.(carrier); ok {
@@ -67,27 +53,53 @@ func (s *state) answer(w http.ResponseWriter, resp any, meta *Meta) error {
 			}
 		}
 	}
-	e := outputs.Get().(*output)
-	defer e.recycle()
-	if s.endpoint.Auth == Public {
-		e.buffer.WriteString(`{"data":`)
+	o := outputs.Get().(*output)
+	defer o.recycle()
+	if s.call.Public {
+		o.buffer.WriteString(`{"data":`)
 	}
-	if err := e.json.Encode(resp); err != nil {
+	if err := s.server.encode(o, resp); err != nil {
 		return fmt.Errorf("encode the response: %w", err)
 	}
-	e.buffer.Truncate(e.buffer.Len() - 1) // Encode ends with a line break
-	if s.endpoint.Auth == Public {
-		e.buffer.WriteByte('}')
+	if s.call.Public {
+		o.buffer.WriteByte('}')
 	}
-	s.write(w, status, &e.buffer)
+	s.write(w, status, &o.buffer)
 	return nil
 }
 
-func (e *output) recycle() {
-	if e.buffer.Cap() <= 64<<10 {
-		e.buffer.Reset()
-		outputs.Put(e)
+// browserShape learns the type that a Public endpoint answers with in place
+// of its response, nil when it does not.
+func browserShape(e *Endpoint) (t reflect.Type) {
+	b, ok := reflect.New(e.op.resp).Interface().(ForBrowser)
+	if e.Auth != Public || !ok {
+		return nil
 	}
+	if t = reflect.TypeOf(b.ForBrowser()); t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}
+
+// encode appends v, a struct or a pointer to one.
+func (s *Server) encode(o *output, v any) error {
+	p := reflect.ValueOf(v)
+	if p.Kind() != reflect.Pointer {
+		p = reflect.New(p.Type())
+		p.Elem().Set(reflect.ValueOf(v))
+	}
+	return s.encoderOf(p.Type().Elem())(o, p.Elem())
+}
+
+// encoderOf returns the encoder of one type. They are built when the server
+// is, except for a shape that ForBrowser chooses at run time.
+func (s *Server) encoderOf(t reflect.Type) encoder {
+	if e, ok := s.encoders.Load(t); ok {
+		return e.(encoder)
+	}
+	e := encoders{}.build(t)
+	s.encoders.Store(t, e)
+	return e
 }
 
 // fail answers an error: the verdict when err is or wraps one, otherwise
@@ -107,16 +119,15 @@ func (s *state) fail(ctx context.Context, w http.ResponseWriter, err error) {
 	}
 	p := problem{StatusCode: e.Status, RequestID: s.call.RequestID, ErrorType: e.Type,
 		ErrorMessage: e.Message, ErrorURL: s.server.config.ErrorURL(e.Status, e.Type), ErrorDetails: e.Details}
-	enc := outputs.Get().(*output)
-	defer enc.recycle()
-	if encodeErr := enc.json.Encode(&p); encodeErr != nil {
-		enc.buffer.Reset()
+	o := outputs.Get().(*output)
+	defer o.recycle()
+	if encodeErr := o.library(&p); encodeErr != nil {
+		o.buffer.Reset()
 		p.ErrorDetails = nil
 		s.verdict = e.Because(errors.Join(e.Unwrap(), encodeErr))
-		_ = enc.json.Encode(&p) // strings and numbers always encode
+		_ = o.library(&p) // strings and numbers always encode
 	}
-	enc.buffer.Truncate(enc.buffer.Len() - 1)
-	s.write(w, e.Status, &enc.buffer)
+	s.write(w, e.Status, &o.buffer)
 }
 
 func (s *state) write(w http.ResponseWriter, status int, body *bytes.Buffer) {

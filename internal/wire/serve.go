@@ -88,7 +88,7 @@ func (s *state) present(r *http.Request) {
 	in := &s.incoming
 	in.Endpoint, in.RequestID = s.endpoint, s.call.RequestID
 	in.BasicUser, in.BasicPassword, in.HasBasic = basicAuth(r.Header)
-	in.Origin, in.ParentHost = s.call.Origin, r.Header.Get("X-Sdk-Parent-Host")
+	in.Origin, in.ParentHost, in.SDKClient = s.call.Origin, r.Header.Get("X-Sdk-Parent-Host"), r.Header.Get("X-Sdk-Client")
 	in.IP, in.UserAgent, in.Host = s.call.IP, s.call.UserAgent, r.Host
 	in.Cookie = func(name string) string {
 		c, err := r.Cookie(name)

@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -50,6 +52,7 @@ type Server struct {
 	config    Config
 	endpoints []Endpoint
 	mux       *chi.Mux
+	encoders  sync.Map // reflect.Type to encoder
 }
 
 // NewServer mounts the endpoints. It panics when a declaration is wrong: no
@@ -93,6 +96,13 @@ func (s *Server) mount(e *Endpoint) {
 	var b *binding
 	if e.op != nil {
 		b = plan(e)
+		if reflect.PointerTo(e.op.resp).Implements(typeMarshaler) {
+			panic(fmt.Sprintf("wire: %s %s: %s writes itself, and would lose its envelope: only its fields may", e.Method, e.Path, e.op.resp))
+		}
+		s.encoderOf(e.op.resp)
+		if t := browserShape(e); t != nil {
+			s.encoderOf(t)
+		}
 	}
 	gate, trace := s.config.Gates[e.Auth], e.Method+" "+e.Path
 	serve := func(w http.ResponseWriter, r *http.Request) {
