@@ -40,7 +40,7 @@ func readSnapshot(tx *store.Tx) (*snapshot, error) {
 
 func readEnvironments(tx *store.Tx, s *snapshot) error {
 	rows, err := tx.Query(`SELECT e.id, e.project_id, p.name, e.kind, e.name, e.config, e.created_at
-		FROM environments e JOIN projects p ON p.id = e.project_id ORDER BY e.created_at, e.id`)
+		FROM environments e JOIN projects p ON p.id = e.project_id ORDER BY e.created_at, e.kind DESC, e.id`)
 	if err != nil {
 		return err
 	}
