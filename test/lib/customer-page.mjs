@@ -1,0 +1,96 @@
+// A customer's page on an origin of its own, with the unmodified browser SDK as it is published.
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+
+// The package exports no path to its browser bundle, which customers load from a content network.
+const bundle = createRequire(import.meta.url).resolve('@stytch/vanilla-js').replace(/dist\/.*/, 'dist/iife/index.js');
+
+const html = `<!doctype html>
+<html lang="en">
+<title>A customer's page</title>
+<input autocomplete="username webauthn" aria-label="User name">
+<script src="/stytch.js"></script>
+</html>`;
+
+// Serves the page on a free port: {origin, at(host), close()}.
+export async function serveCustomerPage() {
+  const script = await readFile(bundle);
+  const server = createServer((request, response) => {
+    if (request.url === '/stytch.js') return response.setHeader('content-type', 'text/javascript').end(script);
+    return response.setHeader('content-type', 'text/html').end(html);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  return {
+    origin: `http://localhost:${port}`,
+    at: (host) => `http://${host}:${port}`,
+    close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
+  };
+}
+
+// Opens the page and makes the SDK's client there as `client`, pointed at the server.
+// httpOnly: the way to reach plain http in the mode where the server keeps the cookies (a custom base URL that
+// cannot be parsed is ignored, but still tells the SDK that it may not see the session's cookie).
+export async function openWithSDK(page, url, server, { httpOnly = false } = {}) {
+  const calls = recordCalls(page, server.base_url);
+  await page.goto(url);
+  await page.evaluate(([token, base, custom]) => {
+    const endpoints = {
+      testAPIURL: base, liveAPIURL: base, dfpBackendURL: base,
+      clientsideServicesIframeURL: `${base}/clientside-services/index.html`,
+    };
+    window.client = window.stytch.createStytchClient(token, custom ? { endpoints, customBaseUrl: ' ' } : { endpoints });
+  }, [server.public_token, server.base_url, httpOnly]);
+  return calls;
+}
+
+// Every answer of the browser's door on this page, as it came: [{method, path, status, type}].
+// `settled(path)` resolves when a call to the path has been answered.
+function recordCalls(page, base) {
+  const calls = [];
+  const waiting = new Set();
+  page.removeAllListeners('response');
+  page.on('response', async (response) => {
+    if (!response.url().startsWith(base) || response.request().method() === 'OPTIONS') return;
+    const body = await response.json().catch(() => ({}));
+    calls.push({
+      method: response.request().method(),
+      path: response.url().slice(base.length),
+      status: response.status(),
+      type: body.error_type,
+      body,
+    });
+    for (const look of waiting) look();
+  });
+  calls.settled = (path) => new Promise((resolve) => {
+    const look = () => {
+      const call = calls.find((c) => c.path.startsWith(path));
+      if (call) {
+        waiting.delete(look);
+        resolve(call);
+      }
+    };
+    waiting.add(look);
+    look();
+  });
+  return calls;
+}
+
+// Calls a method of the SDK on the page, such as 'webauthn.register', and returns its answer.
+// A refusal comes back as an Error with the SDK's own name, error_type and status_code.
+export async function sdk(page, method, ...args) {
+  const result = await page.evaluate(async ([path, values]) => {
+    const names = path.split('.');
+    const last = names.pop();
+    const owner = names.reduce((at, name) => at[name], window.client);
+    try {
+      return { value: await owner[last](...values) };
+    } catch (e) {
+      return { error: { name: e.name, message: e.message, error_type: e.error_type, status_code: e.status_code } };
+    }
+  }, [method, args]);
+  if (result.error) throw Object.assign(new Error(result.error.message), result.error);
+  return result.value;
+}
