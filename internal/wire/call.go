@@ -40,7 +40,8 @@ type Call struct {
 	IP        netip.Addr // the zero Addr when the peer has none (a Unix socket)
 	UserAgent string
 	Origin    string
-	Public    bool // through the browser's door
+	Host      string // the Host header: never build a link from it
+	Public    bool   // through the browser's door
 
 	cookies []Cookie
 }

@@ -130,6 +130,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		IP:        clientIP(r, s.config.TrustedProxies),
 		UserAgent: r.UserAgent(),
 		Origin:    r.Header.Get("Origin"),
+		Host:      r.Host,
 	}}
 	defer st.finish(w)
 	h := w.Header()
