@@ -112,7 +112,7 @@ func (a *App) build() {
 	a.Sessions = session.New(session.Config{
 		DB: a.DB, Keyring: a.Keyring, Users: a.Users, Projects: a.Projects, PublicURL: a.PublicURL,
 	})
-	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions)
+	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Projects)
 	a.Users.SetHooks(user.Hooks{OnDelete: a.Sessions.Forget}, a.WebAuthn.Hooks())
 }
 

@@ -9,15 +9,6 @@ import (
 	"gatehouse/internal/wire"
 )
 
-// Config is what a Service needs.
-type Config struct {
-	DB       *store.DB
-	Keyring  *secret.Keyring // authenticates anonymous challenges
-	Users    *user.Service
-	Core     *session.Core
-	Projects *project.Service // finds the environment of /.well-known/webauthn
-}
-
 // Service serves passkeys and security keys at both doors.
 type Service struct {
 	db       *store.DB
@@ -27,9 +18,11 @@ type Service struct {
 	projects *project.Service
 }
 
-// New returns the service. List Hooks() among the hooks of the users.
-func New(c Config) *Service {
-	return &Service{db: c.DB, keys: c.Keyring, users: c.Users, core: c.Core, projects: c.Projects}
+// New returns the service. The keyring authenticates anonymous challenges; the
+// projects tell whose related origins a host is asked for. List Hooks among
+// the hooks of the users.
+func New(db *store.DB, keys *secret.Keyring, users *user.Service, core *session.Core, projects *project.Service) *Service {
+	return &Service{db: db, keys: keys, users: users, core: core, projects: projects}
 }
 
 // The product switches a browser needs: to sign in, and to manage passkeys.

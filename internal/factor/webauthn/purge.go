@@ -31,7 +31,7 @@ func Purge(tx *store.Tx, budget int) (int, error) {
 }
 
 // Hooks keep the credentials in step with the users who own them.
-func Hooks() user.Hooks {
+func (s *Service) Hooks() user.Hooks {
 	return user.Hooks{
 		OnFactorRemoved: func(tx *store.Tx, env *project.Environment, _ *user.User, kind, id string) error {
 			if kind != user.KindWebAuthn {
