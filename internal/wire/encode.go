@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,14 +51,15 @@ func (o *output) library(v any) error {
 }
 
 // encoder appends one addressable value. Structs are taken apart here, down
-// to the prepared values in them; the result is what encoding/json would
-// write, byte for byte.
+// to the prepared values in them. The result is what encoding/json would
+// write, byte for byte, but for one rule of the contract: a list that is
+// empty is [], never null.
 type encoder func(o *output, v reflect.Value) error
 
 var (
 	typePrepared  = reflect.TypeFor[Prepared]()
 	typeMarshaler = reflect.TypeFor[json.Marshaler]()
-	typeText      = reflect.TypeFor[interface{ MarshalText() ([]byte, error) }]()
+	typeText      = reflect.TypeFor[encoding.TextMarshaler]()
 	typeIsZero    = reflect.TypeFor[interface{ IsZero() bool }]()
 )
 
@@ -65,14 +67,18 @@ var (
 type encoders map[reflect.Type]*structEncoder
 
 func (es encoders) build(t reflect.Type) encoder {
-	if t.Implements(typePrepared) {
+	p := reflect.PointerTo(t)
+	switch {
+	case t.Kind() == reflect.Pointer:
+		return encodePointer(es.build(t.Elem()))
+	case t.Implements(typePrepared):
 		return encodePrepared
-	}
-	if t == typeTime {
+	case t == typeTime:
 		return encodeTime
-	}
-	if p := reflect.PointerTo(t); p.Implements(typeMarshaler) || p.Implements(typeText) {
+	case p.Implements(typeMarshaler):
 		return encodeByLibrary
+	case p.Implements(typeText):
+		return encodeText
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -83,10 +89,8 @@ func (es encoders) build(t reflect.Type) encoder {
 		if s := es.structOf(t); s != nil {
 			return s.encode
 		}
-	case reflect.Pointer:
-		return encodePointer(es.build(t.Elem()))
 	case reflect.Slice:
-		if k := t.Elem().Kind(); k == reflect.Struct || k == reflect.Pointer || k == reflect.String {
+		if t.Elem().Kind() != reflect.Uint8 { // []byte is base64
 			return encodeList(es.build(t.Elem()))
 		}
 	}
@@ -105,7 +109,11 @@ func encodePrepared(o *output, v reflect.Value) error {
 }
 
 func encodeString(o *output, v reflect.Value) error {
-	s := v.String()
+	return quote(o, v.String())
+}
+
+// quote writes plain text itself and leaves what needs care to encoding/json.
+func quote(o *output, s string) error {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			return o.library(s)
@@ -115,6 +123,14 @@ func encodeString(o *output, v reflect.Value) error {
 	o.buffer.WriteString(s)
 	o.buffer.WriteByte('"')
 	return nil
+}
+
+func encodeText(o *output, v reflect.Value) error {
+	text, err := v.Addr().Interface().(encoding.TextMarshaler).MarshalText()
+	if err != nil {
+		return err
+	}
+	return quote(o, string(text))
 }
 
 func encodeInt(o *output, v reflect.Value) error {
@@ -146,10 +162,6 @@ func encodePointer(elem encoder) encoder {
 
 func encodeList(elem encoder) encoder {
 	return func(o *output, v reflect.Value) error {
-		if v.IsNil() {
-			o.buffer.WriteString("null")
-			return nil
-		}
 		o.buffer.WriteByte('[')
 		for i := range v.Len() {
 			if i > 0 {
