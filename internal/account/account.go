@@ -122,8 +122,9 @@ func changed(row *user.Row) (*changeResponse, error) {
 }
 
 func (s *Service) update(ctx context.Context, req *updateRequest) (*changeResponse, error) {
-	return s.change(ctx, func(*user.User) error { return nil }, func(u *user.User) error {
-		return user.Changes{Name: req.Name, UntrustedMetadata: req.UntrustedMetadata}.Apply(u)
+	return s.change(ctx, func(tx *store.Tx, env *project.Environment, me *user.User) (*user.Row, error) {
+		changes := user.Changes{Name: req.Name, UntrustedMetadata: req.UntrustedMetadata}
+		return s.users.Change(tx, env, me.UserID, changes.Apply(env))
 	})
 }
 
@@ -135,32 +136,32 @@ type removeRequest struct {
 // reached or recognised by.
 func (s *Service) remove(kind string) func(context.Context, *removeRequest) (*changeResponse, error) {
 	return func(ctx context.Context, req *removeRequest) (*changeResponse, error) {
-		return s.change(ctx,
-			func(u *user.User) error { return user.CanRemove(u, kind, req.FactorID) },
-			func(u *user.User) error { return u.RemoveFactor(kind, req.FactorID) })
+		return s.change(ctx, func(tx *store.Tx, env *project.Environment, me *user.User) (*user.Row, error) {
+			if err := user.CanRemove(me, kind, req.FactorID); err != nil {
+				return nil, err
+			}
+			return s.users.RemoveFactor(tx, env, me.UserID, kind, req.FactorID)
+		})
 	}
 }
 
-// change applies a privileged change to the signed-in user: first the person,
-// then what the change itself demands, then the step-up rule.
-func (s *Service) change(ctx context.Context, allowed, apply func(*user.User) error) (*changeResponse, error) {
+// change makes a privileged change to the signed-in user, who has to pass the
+// step-up rule first.
+func (s *Service) change(ctx context.Context, f func(*store.Tx, *project.Environment, *user.User) (*user.Row, error)) (*changeResponse, error) {
 	var resp *changeResponse
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
 		me, err := s.core.Identify(ctx, tx)
 		if err != nil {
 			return err
 		}
+		if err := me.StepUp(tx.Now); err != nil {
+			return err
+		}
 		u, err := me.User.User()
 		if err != nil {
 			return err
 		}
-		if err := allowed(u); err != nil {
-			return err
-		}
-		if err := me.StepUp(tx.Now); err != nil {
-			return err
-		}
-		row, err := s.users.Change(tx, project.CallerFrom(ctx).Env, me.User.UserID, apply)
+		row, err := f(tx, project.CallerFrom(ctx).Env, u)
 		if err != nil {
 			return err
 		}

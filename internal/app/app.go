@@ -47,16 +47,18 @@ type App struct {
 
 	options   Options
 	publicURL atomic.Pointer[string]
+	leaving   atomic.Bool // asked to stop, still serving
 	broken    chan error // told once when the database can no longer be trusted
 }
-
-// ErrNotMigrated means that the database lacks tables this version needs.
-var ErrNotMigrated = errors.New("the database is not up to date: run `gatehouse migrate`, or start the server, which does it too")
 
 // Open opens the database, migrates it, and builds the server. Close it when
 // done.
 func Open(ctx context.Context, o Options) (*App, error) {
-	a, err := open(ctx, o)
+	keyring, err := parseKeyring(o.Database.MasterKey)
+	if err != nil {
+		return nil, err
+	}
+	a, err := open(ctx, o, keyring)
 	if err != nil {
 		return nil, err
 	}
@@ -66,19 +68,27 @@ func Open(ctx context.Context, o Options) (*App, error) {
 	return a, nil
 }
 
-func open(ctx context.Context, o Options) (*App, error) {
+func parseKeyring(keys string) (*secret.Keyring, error) {
+	if keys == "" {
+		return nil, ErrNoMasterKey
+	}
+	keyring, err := secret.ParseKeyring(keys)
+	if err != nil {
+		return nil, fmt.Errorf("--master-key (GATEHOUSE_MASTER_KEY): %w. Make one with: openssl rand -base64 32", err)
+	}
+	return keyring, nil
+}
+
+func open(ctx context.Context, o Options, keyring *secret.Keyring) (*App, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	keyring, err := secret.ParseKeyring(o.Database.MasterKey)
-	if err != nil {
-		return nil, fmt.Errorf("--master-key (GATEHOUSE_MASTER_KEY): %w. Make one with: openssl rand -base64 32", err)
-	}
 	a := &App{Keyring: keyring, Logger: o.Logger, options: o, broken: make(chan error, 1)}
 	a.SetPublicURL(o.Server.Base())
+	var err error
 	a.DB, err = store.Open(ctx, store.Options{
 		URL: o.Database.DatabaseURL, Now: o.Now, Logger: o.Logger,
 		Fatal: func(err error) { a.broken <- err },
@@ -91,6 +101,9 @@ func open(ctx context.Context, o Options) (*App, error) {
 
 func (a *App) prepare(ctx context.Context) error {
 	if err := a.DB.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := a.pledgeMasterKey(ctx); err != nil {
 		return err
 	}
 	a.build()
@@ -108,7 +121,7 @@ func (a *App) prepare(ctx context.Context) error {
 // build makes the features, lowest first.
 func (a *App) build() {
 	a.Projects = project.New(a.DB)
-	a.Users = user.NewService(a.DB, a.Keyring)
+	a.Users = user.New(a.DB, a.Keyring)
 	a.Sessions = session.New(session.Config{
 		DB: a.DB, Keyring: a.Keyring, Users: a.Users, Projects: a.Projects, PublicURL: a.PublicURL,
 	})

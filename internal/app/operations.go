@@ -19,6 +19,10 @@ func (a *App) operations() []wire.Endpoint {
 func (a *App) healthz(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }
 
 func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
+	if a.leaving.Load() {
+		plain(w, http.StatusServiceUnavailable, "stopping\n")
+		return
+	}
 	if err := a.DB.Ping(r.Context()); err != nil {
 		a.Logger.Error("not ready", "error", err)
 		plain(w, http.StatusServiceUnavailable, "the database does not answer\n")

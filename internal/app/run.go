@@ -15,11 +15,11 @@ import (
 // configPoll is how often a node looks for changed configuration.
 const configPoll = 250 * time.Millisecond
 
-// Run serves on the listener until ctx ends, then lets requests under way
+// Run serves on the listeners until ctx ends, then lets requests under way
 // finish. It also does the background work.
-func (a *App) Run(ctx context.Context, listener net.Listener) error {
+func (a *App) Run(ctx context.Context, listeners ...net.Listener) error {
 	server := &http.Server{
-		Handler:           a.Server,
+		Handler:           http.HandlerFunc(a.serveHTTP),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      60 * time.Second,
@@ -33,14 +33,21 @@ func (a *App) Run(ctx context.Context, listener net.Listener) error {
 			return fmt.Errorf("loading the TLS certificate: %w", err)
 		}
 		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}}
-		listener = tls.NewListener(listener, server.TLSConfig)
+		for i, l := range listeners {
+			listeners[i] = tls.NewListener(l, server.TLSConfig)
+		}
 	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() { a.watchConfig(work) })
-	background.Go(func() { a.prepareKeys(work) })
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	background.Go(func() {
+		a.prepareKeys(work)
+		a.maintain(work)
+	})
+	served := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { served <- server.Serve(l) }()
+	}
 	err := a.wait(ctx, server, served)
 	stop()
 	background.Wait()
@@ -55,6 +62,7 @@ func (a *App) wait(ctx context.Context, server *http.Server, served <-chan error
 	case cause = <-a.broken:
 		a.Logger.Error("the database can no longer be trusted, stopping", "error", cause)
 	case <-ctx.Done():
+		a.leave()
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.options.Server.DrainTimeout)
 	defer cancel()
@@ -62,6 +70,24 @@ func (a *App) wait(ctx context.Context, server *http.Server, served <-chan error
 		cause = errors.Join(cause, fmt.Errorf("some requests did not finish in time: %w", err), server.Close())
 	}
 	return cause
+}
+
+// leave tells load balancers, through /readyz, and clients, by closing each
+// connection behind its next answer, that this server is going away, and goes
+// on serving while they look elsewhere.
+func (a *App) leave() {
+	a.leaving.Store(true)
+	if delay := a.options.Server.DrainDelay; delay > 0 {
+		a.Logger.Info("stopping", "delay", delay)
+		<-time.After(delay)
+	}
+}
+
+func (a *App) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.leaving.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	a.Server.ServeHTTP(w, r)
 }
 
 // watchConfig picks up what other processes change in the configuration.

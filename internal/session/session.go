@@ -5,7 +5,6 @@
 package session
 
 import (
-	"encoding/json"
 	"time"
 
 	"gatehouse/internal/apierr"

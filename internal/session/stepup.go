@@ -25,6 +25,14 @@ func (i *Identity) StepUp(now time.Time) error {
 	if err != nil {
 		return err
 	}
+	u, err := i.User.User()
+	if err != nil {
+		return err
+	}
+	return stepUp(u, factors, now)
+}
+
+func stepUp(u *user.User, factors []Factor, now time.Time) error {
 	used := map[category]bool{}
 	counted, fresh := 0, false
 	for k := range factors {
@@ -33,10 +41,6 @@ func (i *Identity) StepUp(now time.Time) error {
 			counted++
 		}
 		fresh = fresh || now.Sub(time.Time(factors[k].LastAuthenticatedAt)) < freshFactor
-	}
-	u, err := i.User.User()
-	if err != nil {
-		return err
 	}
 	switch {
 	case ownedCategories(u) >= 2 && len(used) < 2 && counted >= 2:
