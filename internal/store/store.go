@@ -41,6 +41,9 @@ type Options struct {
 	// "update" are whole calls, "commit" is the durable commit alone, which
 	// several updates may share.
 	Observe func(op string, d time.Duration)
+	// Trace, if set, is called when an "update" or "view" begins, with the
+	// caller's context, and what it returns when that has ended.
+	Trace func(ctx context.Context, op string) (end func(error))
 	// Fatal, if set, is called once when a commit failed in a way that leaves
 	// unknown whether it is durable (a failed fsync, a disk I/O error). From
 	// then on every Update fails with ErrBroken; the process should answer
@@ -55,6 +58,7 @@ type DB struct {
 	kind       Engine
 	migrations fs.FS
 	backend    backend
+	signals    signals
 }
 
 // backend is what differs between the engines.
@@ -134,9 +138,17 @@ func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := refuseNested(ctx); err != nil {
 		return err
 	}
-	start := db.o.Now()
-	err := db.backend.update(ctx, fn)
-	db.o.Observe("update", db.o.Now().Sub(start))
+	observed := db.observe(ctx, "update")
+	var names []string
+	err := db.backend.update(ctx, func(tx *Tx) error {
+		err := fn(tx)
+		names = tx.signals
+		return err
+	})
+	observed(err)
+	if err == nil || isKept(err) {
+		db.signals.send(names)
+	}
 	return unkept(err)
 }
 
@@ -146,10 +158,24 @@ func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := refuseNested(ctx); err != nil {
 		return err
 	}
-	start := db.o.Now()
+	observed := db.observe(ctx, "view")
 	err := db.backend.view(ctx, fn)
-	db.o.Observe("view", db.o.Now().Sub(start))
+	observed(err)
 	return unkept(err)
+}
+
+// observe begins one operation for whoever measures it, and returns its end.
+func (db *DB) observe(ctx context.Context, op string) func(error) {
+	start := db.o.Now()
+	end := func(error) { db.o.Observe(op, db.o.Now().Sub(start)) }
+	if db.o.Trace == nil {
+		return end
+	}
+	traced := db.o.Trace(ctx, op)
+	return func(err error) {
+		end(err)
+		traced(err)
+	}
 }
 
 // Backup writes a consistent copy of the database to the file at path, which

@@ -18,6 +18,8 @@ type Tx struct {
 	rows   *Rows // not closed yet
 	failed error // the first statement that failed
 	over   bool
+
+	signals []string // to send after the commit
 }
 
 // runner runs statements on the connection that holds the transaction.
