@@ -48,7 +48,7 @@ type App struct {
 	options   Options
 	publicURL atomic.Pointer[string]
 	leaving   atomic.Bool // asked to stop, still serving
-	broken    chan error // told once when the database can no longer be trusted
+	broken    chan error  // told once when the database can no longer be trusted
 }
 
 // Open opens the database, migrates it, and builds the server. Close it when

@@ -1,5 +1,6 @@
 // Package config holds every setting of the server in one struct: its flag,
-// its environment variable, its default and its help. It reads nothing itself.
+// its environment variable, its default and its help. It reads nothing itself
+// but a master key that is kept in a file.
 package config
 
 import (
@@ -13,24 +14,26 @@ import (
 
 // Database says where the data is. Every command that touches data has it.
 type Database struct {
-	DatabaseURL string `name:"database-url" env:"GATEHOUSE_DATABASE_URL" default:"sqlite:gatehouse.db" help:"Database: sqlite:PATH or postgres://user:password@host/name." secret:"url"`
-	MasterKey   string `name:"master-key" env:"GATEHOUSE_MASTER_KEY" help:"Key that seals secrets at rest: 32 bytes in base64 or hex. Several, separated by commas: the first seals, all open. Make one with: openssl rand -base64 32" secret:"all"`
+	DatabaseURL   string `name:"database-url" env:"GATEHOUSE_DATABASE_URL" default:"sqlite:gatehouse.db" placeholder:"URL" help:"Database: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME." secret:"url"`
+	MasterKey     string `name:"master-key" env:"GATEHOUSE_MASTER_KEY" placeholder:"KEY" help:"Seals secrets at rest: 32 bytes in base64 or hex, from openssl rand -base64 32. Several, separated by commas: the first seals, all open. Prefer the variable: other users of the machine can read command lines." secret:"all"`
+	MasterKeyFile string `name:"master-key-file" env:"GATEHOUSE_MASTER_KEY_FILE" placeholder:"FILE" help:"File that holds the master key, in place of --master-key."`
 }
 
 // Server is what a serving process needs besides its database.
 type Server struct {
-	Listen         string        `name:"listen" env:"GATEHOUSE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
-	PublicURL      string        `name:"public-url" env:"GATEHOUSE_PUBLIC_URL" help:"URL under which clients reach this server: the issuer of tokens and the base of links."`
-	TLSCert        string        `name:"tls-cert" env:"GATEHOUSE_TLS_CERT" help:"Certificate file (PEM). Without it the server speaks plain HTTP, for a proxy in front."`
-	TLSKey         string        `name:"tls-key" env:"GATEHOUSE_TLS_KEY" help:"Private key file (PEM) of the certificate."`
-	TrustedProxies []string      `name:"trusted-proxies" env:"GATEHOUSE_TRUSTED_PROXIES" help:"Addresses or networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8."`
-	MetricsListen  string        `name:"metrics-listen" env:"GATEHOUSE_METRICS_LISTEN" help:"Separate address for /metrics. Without it and without a token there are no metrics."`
-	MetricsToken   string        `name:"metrics-token" env:"GATEHOUSE_METRICS_TOKEN" help:"Bearer token that opens /metrics on the main address." secret:"all"`
-	LogFormat      string        `name:"log-format" env:"GATEHOUSE_LOG_FORMAT" default:"json" enum:"json,text" help:"Log format: json or text."`
-	LogLevel       string        `name:"log-level" env:"GATEHOUSE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least severe level that is logged: debug, info, warn or error."`
-	TraceEndpoint  string        `name:"trace-endpoint" env:"GATEHOUSE_TRACE_ENDPOINT" help:"OTLP/HTTP endpoint for OpenTelemetry traces, e.g. http://localhost:4318. Without it nothing is traced."`
-	DrainTimeout   time.Duration `name:"drain-timeout" env:"GATEHOUSE_DRAIN_TIMEOUT" default:"15s" help:"How long requests under way may take after a stop was asked for."`
-	EventRetention time.Duration `name:"event-retention" env:"GATEHOUSE_EVENT_RETENTION" default:"2160h" help:"How long audit events are kept."`
+	Listen         string        `name:"listen" env:"GATEHOUSE_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Address to listen on; :8080 is all of the machine's."`
+	PublicURL      string        `name:"public-url" env:"GATEHOUSE_PUBLIC_URL" placeholder:"URL" help:"URL under which clients reach this server: the issuer of tokens and the base of links."`
+	TLSCert        string        `name:"tls-cert" env:"GATEHOUSE_TLS_CERT" placeholder:"FILE" help:"Certificate file (PEM). Without one the server speaks plain HTTP, for a proxy in front."`
+	TLSKey         string        `name:"tls-key" env:"GATEHOUSE_TLS_KEY" placeholder:"FILE" help:"Private key file (PEM) of the certificate."`
+	TrustedProxies []string      `name:"trusted-proxies" env:"GATEHOUSE_TRUSTED_PROXIES" placeholder:"NETWORK" help:"Addresses or networks whose X-Forwarded-For is believed, separated by commas, e.g. 10.0.0.0/8."`
+	MetricsListen  string        `name:"metrics-listen" env:"GATEHOUSE_METRICS_LISTEN" placeholder:"ADDRESS" help:"Separate address for /metrics. Without it and without a token there are no metrics."`
+	MetricsToken   string        `name:"metrics-token" env:"GATEHOUSE_METRICS_TOKEN" placeholder:"TOKEN" help:"Bearer token that opens /metrics on the main address." secret:"all"`
+	LogFormat      string        `name:"log-format" env:"GATEHOUSE_LOG_FORMAT" default:"json" enum:"json,text" placeholder:"FORMAT" help:"Log format: json or text."`
+	LogLevel       string        `name:"log-level" env:"GATEHOUSE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least severe level that is logged: debug, info, warn or error."`
+	TraceEndpoint  string        `name:"trace-endpoint" env:"GATEHOUSE_TRACE_ENDPOINT" placeholder:"URL" help:"OTLP/HTTP endpoint for OpenTelemetry traces, e.g. http://localhost:4318. Without it nothing is traced."`
+	DrainDelay     time.Duration `name:"drain-delay" env:"GATEHOUSE_DRAIN_DELAY" default:"1s" placeholder:"TIME" help:"After a stop was asked for: how long /readyz refuses while requests are still taken, so that a load balancer looks elsewhere."`
+	DrainTimeout   time.Duration `name:"drain-timeout" env:"GATEHOUSE_DRAIN_TIMEOUT" default:"15s" placeholder:"TIME" help:"After that: how long requests under way may take."`
+	EventRetention time.Duration `name:"event-retention" env:"GATEHOUSE_EVENT_RETENTION" default:"2160h" placeholder:"TIME" help:"How long audit events are kept."`
 }
 
 // Check says what is wrong with the settings, and what to do.
