@@ -33,5 +33,9 @@ func basicAuth(h http.Header) (user, password string, ok bool) {
 			return "", "", false
 		}
 	}
-	return strings.Cut(string(raw), ":")
+	user, password, ok = strings.Cut(string(raw), ":")
+	if !ok {
+		return "", "", false
+	}
+	return user, password, true
 }

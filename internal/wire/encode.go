@@ -200,11 +200,7 @@ func (es encoders) structOf(t reflect.Type) *structEncoder {
 		return nil
 	}
 	for _, m := range members {
-		quoted, err := json.Marshal(m.name)
-		if err != nil {
-			panic(fmt.Sprintf("wire: %s.%s: %v", t, m.field.Name, err))
-		}
-		f := fieldEncoder{prefix: "," + string(quoted) + ":", index: m.index,
+		f := fieldEncoder{prefix: prefixOf(m.name), index: m.index,
 			absent: absence(m.field), encode: es.build(m.field.Type), spliced: spliced(m.field)}
 		if f.spliced && !m.field.Type.Implements(typePrepared) {
 			panic(fmt.Sprintf("wire: %s.%s: only a Prepared value can be inlined", t, m.field.Name))
@@ -212,6 +208,13 @@ func (es encoders) structOf(t reflect.Type) *structEncoder {
 		s.fields = append(s.fields, f)
 	}
 	return s
+}
+
+func prefixOf(name string) string {
+	o := outputs.Get().(*output)
+	defer o.recycle()
+	_ = quote(o, name) // strings always encode
+	return "," + o.buffer.String() + ":"
 }
 
 // answerName is the name of a response's field, "" when it is not encoded.
