@@ -119,6 +119,10 @@ func (c *Core) keys(ctx context.Context, env *project.Environment) (*keySet, err
 	}
 	c.keyCache.make.Lock()
 	defer c.keyCache.make.Unlock()
+	// Whoever waited for the lock finds the key that was made meanwhile.
+	if set, err = c.loadKeys(ctx, env); err != nil || set.has(env.Config.JWTAlgorithm(), c.db.Now()) {
+		return set, err
+	}
 	err = c.addKey(ctx, env, func(set *keySet, now time.Time) (bool, time.Time) {
 		lead := keyLead
 		if set.signing(env.Config.JWTAlgorithm(), now) == nil {
@@ -146,9 +150,11 @@ func (c *Core) loadKeys(ctx context.Context, env *project.Environment) (*keySet,
 			return nil, fmt.Errorf("signing key %s: %w", k.ID, err)
 		}
 	}
-	c.keyCache.mu.Lock()
-	c.keyCache.sets[env.ID] = set
-	c.keyCache.mu.Unlock()
+	if len(set.keys) > 0 { // a first key is on its way: who comes meanwhile must wait for it too
+		c.keyCache.mu.Lock()
+		c.keyCache.sets[env.ID] = set
+		c.keyCache.mu.Unlock()
+	}
 	return set, nil
 }
 

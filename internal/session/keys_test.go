@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -297,6 +298,25 @@ func TestTokenMalleability(t *testing.T) {
 		refused("session_jwt", string(flipped))
 		if i > 0 {
 			refused("session_jwt", jwt[:i])
+		}
+	}
+}
+
+func TestTheFirstCallersAllWaitForTheFirstKey(t *testing.T) {
+	s := authtest.New(t)
+	found := make([]string, 16)
+	var all sync.WaitGroup
+	for i := range found {
+		all.Go(func() {
+			for _, key := range jwks(t, s).Keys {
+				found[i] += key.KeyID
+			}
+		})
+	}
+	all.Wait()
+	for i, kid := range found {
+		if kid == "" || kid != found[0] {
+			t.Errorf("caller %d found %q, the first one %q", i, kid, found[0])
 		}
 	}
 }
