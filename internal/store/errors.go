@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+
+	"gatehouse/internal/store/lite"
 )
 
 var (
@@ -22,6 +22,9 @@ var (
 	// ErrBroken is returned by every Update after a commit whose durability is
 	// unknown. See Options.Fatal.
 	ErrBroken = errors.New("the database could not make a commit durable and must be reopened")
+	// ErrText is returned for a text that PostgreSQL cannot hold: not UTF-8, or
+	// with a NUL. SQLite could, but refuses too, so that it shows in tests.
+	ErrText = errors.New("store: a text must be UTF-8 without NUL")
 	// ErrClosed is returned once the database is closed.
 	ErrClosed = errors.New("store: the database is closed")
 )
@@ -61,11 +64,7 @@ func IsUnique(err error) bool {
 	if errors.As(err, &pg) {
 		return pg.Code == "23505"
 	}
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
-		return lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
-	}
-	return false
+	return lite.IsUnique(err)
 }
 
 type nestedKey struct{}

@@ -8,57 +8,143 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
+
+	"gatehouse/internal/store/lite"
 )
 
 //go:embed migrations
 var embeddedDir embed.FS
 
-var embedded, _ = fs.Sub(embeddedDir, "migrations")
+// Migrations are the files that Migrate applies, NNNN_name.sql.
+func Migrations() fs.FS {
+	dir, err := fs.Sub(embeddedDir, "migrations")
+	if err != nil {
+		panic(err) // only for a name that is not a path
+	}
+	return dir
+}
 
 // migrator is a database/sql handle for goose.
 type migrator struct{ db *sql.DB }
 
-// versionTable is goose's record of what was applied.
+// versionTable is goose's record of what was applied. Ours has one row for
+// each migration, by force of an index: of two processes that apply the same
+// one at the same time, the second fails as a whole and starts over.
 const versionTable = "goose_db_version"
+
+const versionColumns = ` (
+	id %s,
+	version_id BIGINT NOT NULL UNIQUE,
+	is_applied BOOLEAN NOT NULL,
+	tstamp TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+)`
 
 // Version returns the version of the database, 0 when it is empty, and the
 // version this program brings.
 func (db *DB) Version(ctx context.Context) (current, latest int64, err error) {
-	if latest, err = latestMigration(db.migrations); err != nil {
-		return 0, 0, err
+	s, err := db.migrations(ctx)
+	return s.current, s.latest, err
+}
+
+// migrationState compares the database with this program.
+type migrationState struct {
+	current int64
+	latest  int64
+	table   bool
+	pending int
+}
+
+func (db *DB) migrations(ctx context.Context) (migrationState, error) {
+	known, err := migrationNumbers(db.files)
+	if err != nil {
+		return migrationState{}, err
 	}
 	find := `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`
 	if db.kind == Postgres {
 		find = `SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1`
 	}
+	var s migrationState
 	err = db.View(ctx, func(tx *Tx) error {
-		var tables int
-		if err := tx.QueryRow(find, versionTable).Scan(&tables); err != nil || tables == 0 {
-			current = 0
+		s = migrationState{pending: len(known)}
+		for n := range known {
+			s.latest = max(s.latest, n)
+		}
+		if err := tx.QueryRow(find, versionTable).Scan(&s.table); err != nil || !s.table {
 			return err
 		}
-		return tx.QueryRow(`SELECT coalesce(max(version_id), 0) FROM ` + versionTable + ` WHERE is_applied`).Scan(&current)
+		rows, err := tx.Query(`SELECT version_id FROM ` + versionTable + ` WHERE is_applied`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var n int64
+			if err := rows.Scan(&n); err != nil {
+				return err
+			}
+			s.current = max(s.current, n)
+			if known[n] {
+				s.pending--
+			}
+		}
+		return rows.Err()
 	})
-	return current, latest, err
+	if err != nil {
+		return migrationState{}, fmt.Errorf("reading the database's version: %w", err)
+	}
+	return s, nil
 }
 
+// migrateAttempts bounds the attempts that bring the database no further.
+const migrateAttempts = 20
+
 // Migrate brings the database to this program's version. It only goes forward,
-// and several processes may do it at once. A database from a newer version
-// gives ErrNewer.
+// and several processes may do it at once: each migration is a transaction
+// that one of them wins. A database from a newer version gives ErrNewer.
 func (db *DB) Migrate(ctx context.Context) error {
-	current, latest, err := db.Version(ctx)
-	if err != nil {
-		return fmt.Errorf("reading the database's version: %w", err)
+	before := migrationState{pending: -1}
+	var failed error
+	for attempt := 0; ; {
+		s, err := db.migrations(ctx)
+		switch {
+		case err != nil:
+			return err
+		case s.current > s.latest:
+			return fmt.Errorf("%w (the database has version %d, this program knows %d): run the newer program, or restore a backup from before the upgrade", ErrNewer, s.current, s.latest)
+		case s.pending == 0:
+			return nil
+		case failed != nil && s.table == before.table && s.pending == before.pending:
+			if attempt++; attempt == migrateAttempts || !collision(failed) {
+				return fmt.Errorf("migrating the database: %w", failed)
+			}
+			pause := time.NewTimer(rand.N(100 * time.Millisecond))
+			select {
+			case <-pause.C:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		before = s
+		failed = db.applyPending(ctx, s)
 	}
-	if current > latest {
-		return fmt.Errorf("%w (database version %d, this program knows %d): start it with the newer program, or restore a backup from before the upgrade", ErrNewer, current, latest)
-	}
-	if current == latest {
-		return nil
+}
+
+// collision says whether err may be due to another process at the same work.
+func collision(err error) bool {
+	return IsUnique(err) || passing(err) || lite.IsBusy(err) || lite.IsDriverBusy(err)
+}
+
+func (db *DB) applyPending(ctx context.Context, s migrationState) error {
+	if !s.table {
+		if err := db.createVersionTable(ctx); err != nil {
+			return err
+		}
 	}
 	m, err := db.backend.migrator()
 	if err != nil {
@@ -69,7 +155,8 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if db.kind == Postgres {
 		dialect = goose.DialectPostgres
 	}
-	p, err := goose.NewProvider(dialect, m.db, rewritten{db.migrations, db.kind}, goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(dialect, m.db, rewritten{db.files, db.kind},
+		goose.WithDisableGlobalRegistry(true), goose.WithAllowOutofOrder(true))
 	if err != nil {
 		return err
 	}
@@ -77,21 +164,39 @@ func (db *DB) Migrate(ctx context.Context) error {
 	return err
 }
 
-func latestMigration(fsys fs.FS) (int64, error) {
-	names, err := fs.Glob(fsys, "*.sql")
-	if err != nil {
-		return 0, err
+func (db *DB) createVersionTable(ctx context.Context) error {
+	id := "INTEGER PRIMARY KEY AUTOINCREMENT"
+	if db.kind == Postgres {
+		id = "BIGINT PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY"
 	}
-	latest := int64(0)
+	return db.Update(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec(`CREATE TABLE IF NOT EXISTS ` + versionTable + fmt.Sprintf(versionColumns, id)); err != nil {
+			return err
+		}
+		// goose looks for a version 0 to see that its table is there.
+		_, err := tx.Exec(`INSERT INTO ` + versionTable + ` (version_id, is_applied) VALUES (0, TRUE) ON CONFLICT DO NOTHING`)
+		return err
+	})
+}
+
+func migrationNumbers(files fs.FS) (map[int64]bool, error) {
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[int64]bool, len(names))
 	for _, name := range names {
 		number, _, _ := strings.Cut(name, "_")
 		n, err := strconv.ParseInt(number, 10, 64)
 		if err != nil || n < 1 {
-			return 0, errors.New("migration " + name + ": the name must be NNNN_what.sql")
+			return nil, errors.New("migration " + name + ": the name must be NNNN_what.sql")
 		}
-		latest = max(latest, n)
+		if known[n] {
+			return nil, errors.New("migration " + name + ": the number is taken by another file")
+		}
+		known[n] = true
 	}
-	return latest, nil
+	return known, nil
 }
 
 // rewritten is the folder of migrations in one engine's words.
@@ -114,9 +219,13 @@ func (r rewritten) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if bytes.Contains(text, []byte("+goose NO TRANSACTION")) {
+		return nil, errors.New("migration " + name + ": a migration is one transaction, so that it can be interrupted and raced")
+	}
 	return &textFile{bytes.NewReader(migrationText(r.kind, text)), info}, nil
 }
 
+// textFile is a file with another text.
 type textFile struct {
 	*bytes.Reader
 	info fs.FileInfo

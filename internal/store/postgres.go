@@ -4,29 +4,52 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// postgresDB is the backend on PostgreSQL.
+// postgresDB is the backend on PostgreSQL, and on databases that speak its
+// protocol: nothing here takes advisory locks or listens.
 type postgresDB struct {
 	o    *Options
 	pool *pgxpool.Pool
+
+	// Texts of first statements of Views that turned out to have more.
+	longer      sync.Map
+	longerCount atomic.Int64
 }
+
+const (
+	// reruns bounds how often a transaction is tried.
+	reruns = 12
+	// statementLimit bounds one statement, so that a server that went away
+	// without a word does not keep callers for ever.
+	statementLimit = time.Minute
+	// maxLonger bounds what is remembered of Views: query texts put together
+	// from parts are many.
+	maxLonger = 2000
+
+	beginUpdate = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+	beginView   = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+)
 
 func openPostgres(ctx context.Context, o *Options) (backend, error) {
 	config, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
 		return nil, fmt.Errorf("the database URL: %w", err)
 	}
-	config.MaxConns = max(config.MaxConns, int32(max(16, 4*runtime.GOMAXPROCS(0))))
+	poolDefaults(config, o.URL)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the database URL: %w", err)
 	}
 	db := &postgresDB{o: o, pool: pool}
 	if err := db.ping(ctx); err != nil {
@@ -36,6 +59,27 @@ func openPostgres(ctx context.Context, o *Options) (backend, error) {
 	return db, nil
 }
 
+// poolDefaults sizes the pool where the URL does not (pool_max_conns,
+// pool_min_conns, ...): with few connections requests wait for each other, and
+// with few idle ones they wait for connections to be made.
+func poolDefaults(config *pgxpool.Config, url string) {
+	if !strings.Contains(url, "pool_max_conns") {
+		config.MaxConns = int32(max(16, 4*runtime.GOMAXPROCS(0)))
+	}
+	if !strings.Contains(url, "pool_min_conns") && !strings.Contains(url, "pool_min_idle_conns") {
+		config.MinIdleConns = min(2, config.MaxConns)
+	}
+	if !strings.Contains(url, "pool_max_conn_lifetime_jitter") {
+		config.MaxConnLifetimeJitter = config.MaxConnLifetime / 10
+	}
+	if config.ConnConfig.RuntimeParams["application_name"] == "" {
+		config.ConnConfig.RuntimeParams["application_name"] = "gatehouse"
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = 10 * time.Second
+	}
+}
+
 func (db *postgresDB) ping(ctx context.Context) error { return db.pool.Ping(ctx) }
 
 func (db *postgresDB) close() error {
@@ -43,115 +87,110 @@ func (db *postgresDB) close() error {
 	return nil
 }
 
-const reruns = 10
-
-func (db *postgresDB) update(ctx context.Context, fn func(*Tx) error) error {
-	return db.rerun(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, fn)
-}
-
-func (db *postgresDB) view(ctx context.Context, fn func(*Tx) error) error {
-	return db.rerun(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
-}
-
-func (db *postgresDB) rerun(ctx context.Context, o pgx.TxOptions, fn func(*Tx) error) error {
-	for attempt := 1; ; attempt++ {
-		err := db.transaction(ctx, o, fn)
-		var pg *pgconn.PgError
-		if attempt == reruns || !errors.As(err, &pg) || pg.Code != "40001" && pg.Code != "40P01" {
-			return err
-		}
-	}
-}
-
-func (db *postgresDB) transaction(ctx context.Context, o pgx.TxOptions, fn func(*Tx) error) error {
-	t, err := db.pool.BeginTx(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer t.Rollback(context.WithoutCancel(ctx))
-	tx := &Tx{Now: instant(db.o.Now()), ctx: ctx, kind: Postgres, run: &pgRunner{ctx, t}}
-	commit, err := tx.finish(fn(tx))
-	if !commit {
-		return err
-	}
-	if failed := t.Commit(ctx); failed != nil {
-		return failed
-	}
-	return err
-}
-
-type pgRunner struct {
-	ctx context.Context
-	tx  pgx.Tx
-}
-
-func arguments(args []any) ([]any, error) {
-	out := make([]any, len(args))
-	for i, a := range args {
-		v, err := argument(a)
-		if err != nil {
-			return nil, fmt.Errorf("argument %d: %w", i+1, err)
-		}
-		out[i] = v
-	}
-	return out, nil
-}
-
-func (r *pgRunner) exec(query string, args []any) (int64, error) {
-	args, err := arguments(args)
-	if err != nil {
-		return 0, err
-	}
-	tag, err := r.tx.Exec(r.ctx, query, args...)
-	return tag.RowsAffected(), err
-}
-
-func (r *pgRunner) query(query string, args []any) (cursor, error) {
-	args, err := arguments(args)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := r.tx.Query(r.ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	return &pgRows{rows}, nil
-}
-
-type pgRows struct{ rows pgx.Rows }
-
-func (r *pgRows) next() bool { return r.rows.Next() }
-func (r *pgRows) err() error { return r.rows.Err() }
-func (r *pgRows) close()     { r.rows.Close() }
-
-func (r *pgRows) scan(dest []any) error {
-	values, err := r.rows.Values()
-	if err != nil {
-		return err
-	}
-	if len(dest) != len(values) {
-		return fmt.Errorf("store: Scan of %d columns into %d", len(values), len(dest))
-	}
-	for i, v := range values {
-		switch x := v.(type) {
-		case int32:
-			v = int64(x)
-		case int16:
-			v = int64(x)
-		case float32:
-			v = float64(x)
-		}
-		if err := assign(dest[i], v); err != nil {
-			return fmt.Errorf("column %d: %w", i+1, err)
-		}
-	}
-	return nil
-}
-
 func (db *postgresDB) migrator() (migrator, error) {
-	return migrator{db: stdlib.OpenDBFromPool(db.pool)}, nil
+	return migrator{db: stdlib.OpenDB(*db.pool.Config().ConnConfig)}, nil
 }
 
 func (db *postgresDB) backup(context.Context, string) error {
-	return errors.New("a PostgreSQL database is backed up with pg_dump, not by Gatehouse")
+	return errors.New("a PostgreSQL database is not backed up by Gatehouse; use pg_dump, or your provider's snapshots")
+}
+
+func (db *postgresDB) update(ctx context.Context, fn func(*Tx) error) error {
+	return db.rerun(ctx, func(int) (error, error) { return db.attempt(ctx, beginUpdate, fn) })
+}
+
+// view runs the statements of fn in one snapshot. A first SELECT runs by
+// itself, which is all that most Views do, and saves BEGIN and COMMIT. A second
+// statement then begins a REPEATABLE READ transaction and asks for the first
+// one's answer again, in the same round trip: when it has not changed, it is
+// what the snapshot says too, and fn goes on. When it has, fn runs again, in a
+// snapshot from the start, and so does from then on every View that begins
+// with the same text.
+func (db *postgresDB) view(ctx context.Context, fn func(*Tx) error) error {
+	return db.rerun(ctx, func(attempt int) (error, error) {
+		if attempt > 1 {
+			return db.attempt(ctx, beginView, fn)
+		}
+		return db.attempt(ctx, "", fn)
+	})
+}
+
+// rerun calls try until it no longer fails for a reason that may pass. try
+// returns the error for the caller and what went wrong in the database.
+func (db *postgresDB) rerun(ctx context.Context, try func(attempt int) (err, cause error)) error {
+	for attempt := 1; ; attempt++ {
+		err, cause := try(attempt)
+		if cause == nil || !passing(cause) {
+			return err
+		}
+		if attempt == reruns {
+			return fmt.Errorf("giving up after %d attempts: %w", attempt, err)
+		}
+		if cause == errMoved {
+			continue
+		}
+		db.o.Logger.Debug("running a transaction again", "attempt", attempt, "error", cause)
+		// Half of them step aside longer than the other half.
+		most := time.Millisecond << min(attempt, 7)
+		pause := time.NewTimer(rand.N(most))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// errMoved says that the first statement of a View has another answer by now.
+var errMoved = errors.New("store: the snapshot moved")
+
+// passing says whether the same transaction may succeed when run again.
+func passing(err error) bool {
+	var pg *pgconn.PgError
+	switch {
+	case errors.As(err, &pg):
+		return pg.Code == "40001" || // serialization_failure
+			pg.Code == "40P01" || // deadlock_detected
+			// A prepared statement from before a migration; pgx has thrown it
+			// away by now.
+			pg.Code == "0A000" && strings.Contains(pg.Message, "cached plan")
+	case err == errMoved:
+		return true
+	}
+	// Nothing was sent, for example on a connection found to be closed.
+	return pgconn.SafeToRetry(err)
+}
+
+// attempt runs fn once, in a transaction that begins with the first statement;
+// an empty begin is a View's attempt without one.
+func (db *postgresDB) attempt(ctx context.Context, begin string, fn func(*Tx) error) (err, cause error) {
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			err = fmt.Errorf("no connection to PostgreSQL: %w", err)
+		}
+		return err, nil
+	}
+	defer conn.Release()
+	run := &pgRunner{db: db, ctx: context.WithoutCancel(ctx), conn: conn.Conn(), begin: begin}
+	defer run.rollback()
+	tx := &Tx{Now: instant(db.o.Now()), ctx: ctx, kind: Postgres, run: run}
+	defer tx.end()
+	commit, err := tx.verdict(fn(tx))
+	if tx.failed != nil {
+		return err, run.failed
+	}
+	if !commit || !run.begun {
+		return err, nil
+	}
+	start := db.o.Now()
+	failed := run.commit()
+	if begin == beginUpdate {
+		db.o.Observe("commit", db.o.Now().Sub(start))
+	}
+	if failed != nil {
+		return failed, failed
+	}
+	return err, nil
 }

@@ -54,11 +54,11 @@ type Options struct {
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
-	o          Options
-	kind       Engine
-	migrations fs.FS
-	backend    backend
-	signals    signals
+	o       Options
+	kind    Engine
+	files   fs.FS // the migrations
+	backend backend
+	signals signals
 }
 
 // backend is what differs between the engines.
@@ -75,10 +75,10 @@ type backend interface {
 // Open opens the database that o.URL names and checks that it answers. It
 // creates a missing SQLite file but no tables: see Migrate.
 func Open(ctx context.Context, o Options) (*DB, error) {
-	return open(ctx, o, embedded)
+	return open(ctx, o, Migrations())
 }
 
-func open(ctx context.Context, o Options, migrations fs.FS) (*DB, error) {
+func open(ctx context.Context, o Options, files fs.FS) (*DB, error) {
 	if o.Now == nil {
 		return nil, errors.New("store: Options.Now is required")
 	}
@@ -91,7 +91,7 @@ func open(ctx context.Context, o Options, migrations fs.FS) (*DB, error) {
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
 	}
-	db := &DB{o: o, migrations: migrations}
+	db := &DB{o: o, files: files}
 	var err error
 	switch scheme, rest, _ := strings.Cut(o.URL, ":"); scheme {
 	case "sqlite":

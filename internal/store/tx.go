@@ -32,8 +32,8 @@ type runner interface {
 type cursor interface {
 	next() bool
 	scan(dest []any) error
-	err() error
-	close()
+	// close ends the query and returns the error that ended it, if any.
+	close() error
 }
 
 // Context is the caller's context, for its values and for what must end with
@@ -124,13 +124,12 @@ func (tx *Tx) fail(query string, err error) error {
 	return err
 }
 
-// finish ends the use of tx and gives the verdict on what fn returned: the
-// error for the caller, and whether to commit.
-func (tx *Tx) finish(err error) (commit bool, _ error) {
+// verdict judges what fn returned: the error for the caller, and whether to
+// commit.
+func (tx *Tx) verdict(err error) (commit bool, _ error) {
 	if tx.rows != nil {
 		tx.rows.Close()
 	}
-	tx.over = true
 	switch {
 	case tx.failed != nil && err == nil:
 		return false, tx.failed
@@ -138,6 +137,14 @@ func (tx *Tx) finish(err error) (commit bool, _ error) {
 		return false, err
 	}
 	return err == nil || isKept(err), err
+}
+
+// end makes tx unusable.
+func (tx *Tx) end() {
+	if tx.rows != nil {
+		tx.rows.Close()
+	}
+	tx.over = true
 }
 
 // Rows are the result of Query.
@@ -177,21 +184,20 @@ func (r *Rows) Scan(dest ...any) error {
 // Err is the error that ended Next, if any.
 func (r *Rows) Err() error { return r.failed }
 
-// Close ends the query. It may be called more than once.
+// Close ends the query. It may be called more than once; the error is Err's.
 func (r *Rows) Close() error {
 	if r.tx.rows != r {
-		return nil
+		return r.failed
 	}
 	r.tx.rows = nil
-	err := r.cursor.err()
-	r.cursor.close()
+	err := r.cursor.close()
 	if err == nil {
 		err = r.tx.ctx.Err()
 	}
 	if err != nil {
 		r.failed = r.tx.fail(r.text, err)
 	}
-	return nil
+	return r.failed
 }
 
 // Row is the result of QueryRow.

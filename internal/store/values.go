@@ -7,15 +7,19 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // argument turns v into one of nil, bool, int64, float64, string and []byte,
 // the same on both engines.
 func argument(v any) (any, error) {
 	switch x := v.(type) {
-	case nil, bool, int64, float64, string:
+	case nil, bool, int64, float64:
 		return v, nil
+	case string:
+		return v, checkText(x)
 	case []byte:
 		if x == nil {
 			return nil, nil
@@ -62,7 +66,7 @@ func madeFrom(v any) (any, error) {
 	case reflect.Float32, reflect.Float64:
 		return rv.Float(), nil
 	case reflect.String:
-		return rv.String(), nil
+		return rv.String(), checkText(rv.String())
 	case reflect.Slice:
 		if rv.Type().Elem().Kind() != reflect.Uint8 {
 			break
@@ -71,7 +75,7 @@ func madeFrom(v any) (any, error) {
 			return nil, nil
 		}
 		if _, text := v.(json.Marshaler); text {
-			return string(rv.Bytes()), nil
+			return string(rv.Bytes()), checkText(string(rv.Bytes()))
 		}
 		return rv.Bytes(), nil
 	case reflect.Array:
@@ -82,6 +86,13 @@ func madeFrom(v any) (any, error) {
 		}
 	}
 	return nil, fmt.Errorf("store: cannot pass a %T to the database", v)
+}
+
+func checkText(s string) error {
+	if strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s) {
+		return ErrText
+	}
+	return nil
 }
 
 // assign stores a value read from the database (nil, int64, float64, bool,

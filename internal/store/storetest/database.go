@@ -4,14 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -27,51 +28,110 @@ func Engines() []store.Engine {
 }
 
 // URL names a fresh database for store.Open, removed when the test ends. On
-// PostgreSQL it is migrated already.
+// PostgreSQL it is migrated already; see EmptyURL.
 func URL(t testing.TB, engine store.Engine) string {
+	t.Helper()
+	if engine == store.SQLite {
+		return EmptyURL(t, engine)
+	}
+	template.once.Do(func() { template.name, template.err = makeTemplate() })
+	if template.err != nil {
+		t.Fatal(template.err)
+	}
+	return create(t, " TEMPLATE "+template.name)
+}
+
+// EmptyURL names a fresh database without tables.
+func EmptyURL(t testing.TB, engine store.Engine) string {
 	t.Helper()
 	if engine == store.SQLite {
 		return "sqlite:" + filepath.Join(t.TempDir(), "gatehouse.db")
 	}
-	template.once.Do(makeTemplate)
-	if template.err != nil {
-		t.Fatal(template.err)
-	}
-	name := fmt.Sprintf("%s_%d", template.name, template.next.Add(1))
-	if err := admin("CREATE DATABASE " + name + " TEMPLATE " + template.name); err != nil {
+	return create(t, "")
+}
+
+var databases atomic.Int64
+
+// create makes a PostgreSQL database that lives as long as the test.
+func create(t testing.TB, options string) string {
+	t.Helper()
+	name := fmt.Sprintf("gatehouse_test_%d_%d", os.Getpid(), databases.Add(1))
+	// A process with the same number may have been killed before it cleaned up.
+	err := admin("DROP DATABASE IF EXISTS "+name+" WITH (FORCE)", "CREATE DATABASE "+name+options)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := admin("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+		if err := admin("DROP DATABASE IF EXISTS " + name + " WITH (FORCE)"); err != nil {
 			t.Error(err)
 		}
 	})
 	return databaseURL(name)
 }
 
-// template is the migrated PostgreSQL database that tests copy: one per test
-// process, since copying needs it to have no connection.
+// template is a migrated database to copy, which is faster than to migrate.
+// All test processes with the same migrations share it.
 var template struct {
 	once sync.Once
 	name string
 	err  error
-	next atomic.Int64
 }
 
-func makeTemplate() {
+func makeTemplate() (string, error) {
 	ctx := context.Background()
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d", os.Getpid(), time.Now().UnixNano()))
-	template.name = "gatehouse_test_" + hex.EncodeToString(sum[:6])
-	if template.err = admin("CREATE DATABASE " + template.name); template.err != nil {
-		return
-	}
-	db, err := store.Open(ctx, store.Options{URL: databaseURL(template.name), Now: NewClock().Now})
+	hash, err := migrationsHash()
 	if err != nil {
-		template.err = err
-		return
+		return "", err
 	}
-	defer db.Close()
-	template.err = db.Migrate(ctx)
+	name := "gatehouse_template_" + hash
+	conn, err := pgx.Connect(ctx, os.Getenv(PostgresEnv))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", PostgresEnv, err)
+	}
+	defer conn.Close(ctx)
+	// Of several test processes one builds it; the lock ends with conn.
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtext('gatehouse_template'))"); err != nil {
+		return "", err
+	}
+	var there bool
+	err = conn.QueryRow(ctx, "SELECT count(*) = 1 FROM pg_database WHERE datname = $1", name).Scan(&there)
+	if err != nil || there {
+		return name, err
+	}
+	// It gets its name when it is complete.
+	part := name + "_part"
+	if err := admin("DROP DATABASE IF EXISTS "+part+" WITH (FORCE)", "CREATE DATABASE "+part); err != nil {
+		return "", err
+	}
+	if err := migrate(ctx, databaseURL(part)); err != nil {
+		return "", err
+	}
+	return name, admin("ALTER DATABASE " + part + " RENAME TO " + name)
+}
+
+func migrate(ctx context.Context, url string) error {
+	db, err := store.Open(ctx, store.Options{URL: url, Now: NewClock().Now})
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.Migrate(ctx), db.Close())
+}
+
+func migrationsHash() (string, error) {
+	sum := sha256.New()
+	files := store.Migrations()
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		return "", err
+	}
+	for _, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(sum, "%s %d\n%s", name, len(text), text)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
 }
 
 func databaseURL(name string) string {
@@ -83,13 +143,18 @@ func databaseURL(name string) string {
 	return u.String()
 }
 
-func admin(statement string) error {
+// admin runs statements that cannot be in a transaction.
+func admin(statements ...string) error {
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, os.Getenv(PostgresEnv))
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", PostgresEnv, err)
 	}
 	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, statement)
-	return err
+	for _, s := range statements {
+		if _, err := conn.Exec(ctx, s); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	return nil
 }
