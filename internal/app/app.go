@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,9 @@ import (
 	"gatehouse/internal/user"
 	"gatehouse/internal/wire"
 )
+
+// Version is the release; builds of a release set it.
+var Version = "dev"
 
 // Options are what an App is built from.
 type Options struct {
@@ -47,8 +51,13 @@ type App struct {
 
 	options   Options
 	publicURL atomic.Pointer[string]
-	leaving   atomic.Bool // asked to stop, still serving
-	broken    chan error  // told once when the database can no longer be trusted
+
+	openAPIOnce sync.Once
+	openAPIDoc  []byte
+	openAPIErr  error
+
+	leaving atomic.Bool // asked to stop, still serving
+	broken  chan error  // told once when the database can no longer be trusted
 }
 
 // Open opens the database, migrates it, and builds the server. Close it when

@@ -33,6 +33,16 @@ func (s *Server) Person(email string) *Person {
 // Register adds a passkey; more goes into the final request.
 func (p *Person) Register(more map[string]any) *Answer {
 	p.server.t.Helper()
+	body := map[string]any{"user_id": p.UserID, "public_key_credential": p.Created()}
+	for name, value := range more {
+		body[name] = value
+	}
+	return p.server.Call(http.MethodPost, "/v1/webauthn/register", body).OK()
+}
+
+// Created is a new passkey's answer to fresh creation options.
+func (p *Person) Created() string {
+	p.server.t.Helper()
 	options := p.server.Call(http.MethodPost, "/v1/webauthn/register/start", map[string]any{
 		"user_id": p.UserID, "domain": Domain, "return_passkey_credential_options": true, "use_base64_url_encoding": true,
 	}).OK().String("public_key_credential_creation_options")
@@ -40,11 +50,7 @@ func (p *Person) Register(more map[string]any) *Answer {
 	if err != nil {
 		p.server.t.Fatal(err)
 	}
-	body := map[string]any{"user_id": p.UserID, "public_key_credential": created.JSON(virtualkey.Base64URL)}
-	for name, value := range more {
-		body[name] = value
-	}
-	return p.server.Call(http.MethodPost, "/v1/webauthn/register", body).OK()
+	return created.JSON(virtualkey.Base64URL)
 }
 
 // Assertion is the person's answer to a fresh challenge, for the final request

@@ -132,3 +132,6 @@ func categoryOf(f *Factor) category {
 		return 0
 	}
 }
+
+// DescribedAs says how the list looks on the wire.
+func (Factors) DescribedAs() any { return []Factor{} }

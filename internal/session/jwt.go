@@ -77,7 +77,7 @@ func (c *Core) mint(env *project.Environment, key *Key, r *Record, roles []strin
 // the session's id: an expired JWT of a living session is refreshed. The key
 // decides the algorithm, the token's header does not.
 func (c *Core) verifyJWT(ctx context.Context, env *project.Environment, token string) (string, error) {
-	if len(token) > maxJWT || strings.Count(token, ".") != 2 {
+	if len(token) > maxJWT || strings.Count(token, ".") != 2 || strings.ContainsFunc(token, notInJWT) {
 		return "", errJWT
 	}
 	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
@@ -110,6 +110,12 @@ func (c *Core) verifyJWT(ctx context.Context, env *project.Environment, token st
 		return "", errJWT.Because(errors.New("issuer, audience or session of another environment"))
 	}
 	return claims.Session.ID, nil
+}
+
+// notInJWT finds what no compact JWS holds (RFC 7515, section 7.1). Decoders
+// skip line breaks, which would make one token acceptable in many spellings.
+func notInJWT(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_' && r != '.'
 }
 
 // verificationKey finds a published key; one it does not know makes it read

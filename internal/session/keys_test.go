@@ -129,6 +129,7 @@ func TestEmergencyRotation(t *testing.T) {
 	s := authtest.New(t)
 	p := s.Person("a@example.com")
 	before := p.Session()
+	s.Clock.Advance(time.Second)
 	if err := s.Sessions.Rotate(t.Context(), s.Env, true, false); err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +137,7 @@ func TestEmergencyRotation(t *testing.T) {
 	if kid(t, at) == kid(t, before.String("session_jwt")) {
 		t.Error("the new key does not sign at once")
 	}
+	s.Clock.Advance(time.Second)
 	if err := s.Sessions.Rotate(t.Context(), s.Env, true, true); err != nil {
 		t.Fatal(err)
 	}
@@ -182,6 +184,7 @@ func TestKeysAcrossNodes(t *testing.T) {
 		other := s.Node()
 		p := s.Person("a@example.com")
 		other.Call(post, "/v1/sessions/authenticate", fields{"session_jwt": p.Session().String("session_jwt")}).OK()
+		s.Clock.Advance(time.Second)
 		if err := s.Sessions.Rotate(t.Context(), s.Env, true, false); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,231 @@
+CREATE TABLE config_version (
+  id bigint NOT NULL,
+  version bigint NOT NULL,
+  CONSTRAINT config_version_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE environments (
+  id text COLLATE "C" NOT NULL,
+  project_id text COLLATE "C" NOT NULL,
+  kind text NOT NULL,
+  name text NOT NULL,
+  config text NOT NULL,
+  created_at bigint NOT NULL,
+  CONSTRAINT environments_pkey PRIMARY KEY (id),
+  CONSTRAINT environments_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id)
+);
+
+CREATE TABLE events (
+  environment_id text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  type text COLLATE "C" NOT NULL,
+  outcome text NOT NULL,
+  factor text NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  object_id text NOT NULL,
+  ip text NOT NULL,
+  user_agent text NOT NULL,
+  request_id text NOT NULL,
+  details text NOT NULL,
+  created_at bigint NOT NULL,
+  CONSTRAINT events_pkey PRIMARY KEY (environment_id, id)
+);
+CREATE INDEX events_created ON public.events USING btree (created_at);
+
+CREATE TABLE outbox (
+  id text COLLATE "C" NOT NULL,
+  environment_id text COLLATE "C" NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  payload text NOT NULL,
+  state text NOT NULL,
+  attempts bigint NOT NULL,
+  claims bigint NOT NULL,
+  run_at bigint NOT NULL,
+  last_error text NOT NULL,
+  created_at bigint NOT NULL,
+  CONSTRAINT outbox_pkey PRIMARY KEY (id)
+);
+CREATE INDEX outbox_dead ON public.outbox USING btree (run_at, id) WHERE (state = 'dead'::text);
+CREATE INDEX outbox_due ON public.outbox USING btree (run_at, id) WHERE (state <> 'dead'::text);
+
+CREATE TABLE periodic_work (
+  name text COLLATE "C" NOT NULL,
+  next_run bigint NOT NULL,
+  claims bigint NOT NULL,
+  succeeded_at bigint,
+  last_error text NOT NULL,
+  CONSTRAINT periodic_work_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE projects (
+  id text COLLATE "C" NOT NULL,
+  name text NOT NULL,
+  created_at bigint NOT NULL,
+  CONSTRAINT projects_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE public_tokens (
+  environment_id text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  created_at bigint NOT NULL,
+  CONSTRAINT public_tokens_pkey PRIMARY KEY (environment_id, id),
+  CONSTRAINT public_tokens_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id),
+  CONSTRAINT public_tokens_id_key UNIQUE (id)
+);
+
+CREATE TABLE redirect_urls (
+  environment_id text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  url text COLLATE "C" NOT NULL,
+  types text NOT NULL,
+  created_at bigint NOT NULL,
+  CONSTRAINT redirect_urls_pkey PRIMARY KEY (environment_id, id),
+  CONSTRAINT redirect_urls_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id),
+  CONSTRAINT redirect_urls_environment_id_url_key UNIQUE (environment_id, url)
+);
+
+CREATE TABLE secrets (
+  environment_id text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  hash bytea NOT NULL,
+  last_four text NOT NULL,
+  created_at bigint NOT NULL,
+  CONSTRAINT secrets_pkey PRIMARY KEY (environment_id, id),
+  CONSTRAINT secrets_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id),
+  CONSTRAINT secrets_hash_key UNIQUE (hash)
+);
+
+CREATE TABLE sessions (
+  environment_id text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  token_hash bytea NOT NULL,
+  token_sealed bytea NOT NULL,
+  version bigint NOT NULL,
+  factors text NOT NULL,
+  attributes text NOT NULL,
+  custom_claims text NOT NULL,
+  started_at bigint NOT NULL,
+  last_accessed_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  CONSTRAINT sessions_pkey PRIMARY KEY (environment_id, id),
+  CONSTRAINT sessions_token_hash_key UNIQUE (token_hash)
+);
+CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
+CREATE INDEX sessions_user ON public.sessions USING btree (environment_id, user_id);
+
+CREATE TABLE settings (
+  name text COLLATE "C" NOT NULL,
+  value text NOT NULL,
+  CONSTRAINT settings_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE signing_keys (
+  environment_id text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  algorithm text NOT NULL,
+  private_sealed bytea NOT NULL,
+  certificate bytea NOT NULL,
+  created_at bigint NOT NULL,
+  signs_at bigint NOT NULL,
+  retires_at bigint,
+  CONSTRAINT signing_keys_pkey PRIMARY KEY (environment_id, id)
+);
+
+CREATE TABLE user_counts (
+  environment_id text COLLATE "C" NOT NULL,
+  shard bigint NOT NULL,
+  users bigint NOT NULL,
+  CONSTRAINT user_counts_pkey PRIMARY KEY (environment_id, shard)
+);
+
+CREATE TABLE user_factors (
+  environment_id text COLLATE "C" NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  value text COLLATE "C",
+  user_id text COLLATE "C" NOT NULL,
+  verified boolean NOT NULL,
+  expires_at bigint,
+  CONSTRAINT user_factors_pkey PRIMARY KEY (environment_id, kind, id)
+);
+CREATE INDEX user_factors_user ON public.user_factors USING btree (environment_id, kind, verified, user_id);
+CREATE UNIQUE INDEX user_factors_value ON public.user_factors USING btree (environment_id, kind, value) WHERE (value IS NOT NULL);
+
+CREATE TABLE user_terms (
+  environment_id text COLLATE "C" NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  term text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  CONSTRAINT user_terms_pkey PRIMARY KEY (environment_id, kind, term, user_id)
+);
+CREATE INDEX user_terms_user ON public.user_terms USING btree (environment_id, user_id, kind, term);
+
+CREATE TABLE users (
+  environment_id text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  status text NOT NULL,
+  external_id text COLLATE "C",
+  version bigint NOT NULL,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  failed_attempts bigint NOT NULL,
+  lock_created_at bigint,
+  lock_expires_at bigint,
+  expiries text,
+  changes_at bigint,
+  document text NOT NULL,
+  CONSTRAINT users_pkey PRIMARY KEY (environment_id, id)
+);
+CREATE INDEX users_changes_at ON public.users USING btree (environment_id, changes_at) WHERE (changes_at IS NOT NULL);
+CREATE UNIQUE INDEX users_external_id ON public.users USING btree (environment_id, external_id) WHERE (external_id IS NOT NULL);
+CREATE INDEX users_pending ON public.users USING btree (environment_id, id) WHERE (status = 'pending'::text);
+
+CREATE TABLE webauthn_challenges (
+  environment_id text COLLATE "C" NOT NULL,
+  id bytea NOT NULL,
+  ceremony text NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  session_id text COLLATE "C" NOT NULL,
+  domain text COLLATE "C" NOT NULL,
+  verify_user boolean NOT NULL,
+  user_handle bytea NOT NULL,
+  authenticator_type text NOT NULL,
+  user_agent text NOT NULL,
+  expires_at bigint NOT NULL,
+  CONSTRAINT webauthn_challenges_pkey PRIMARY KEY (environment_id, id)
+);
+CREATE INDEX webauthn_challenges_expiry ON public.webauthn_challenges USING btree (expires_at);
+CREATE INDEX webauthn_challenges_user ON public.webauthn_challenges USING btree (environment_id, user_id);
+
+CREATE TABLE webauthn_credentials (
+  environment_id text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  credential_id bytea NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  domain text COLLATE "C" NOT NULL,
+  user_handle bytea NOT NULL,
+  public_key bytea NOT NULL,
+  algorithm bigint NOT NULL,
+  aaguid bytea NOT NULL,
+  attestation_format text NOT NULL,
+  transports text NOT NULL,
+  authenticator_type text NOT NULL,
+  user_agent text NOT NULL,
+  discoverable boolean,
+  user_verified boolean NOT NULL,
+  backup_eligible boolean NOT NULL,
+  backup_state boolean NOT NULL,
+  sign_count bigint NOT NULL,
+  created_at bigint NOT NULL,
+  last_used_at bigint,
+  CONSTRAINT webauthn_credentials_pkey PRIMARY KEY (environment_id, id),
+  CONSTRAINT webauthn_credentials_environment_id_credential_id_key UNIQUE (environment_id, credential_id)
+);
+CREATE INDEX webauthn_credentials_user ON public.webauthn_credentials USING btree (environment_id, user_id, domain);
+
+CREATE TABLE webauthn_used_challenges (
+  environment_id text COLLATE "C" NOT NULL,
+  id bytea NOT NULL,
+  CONSTRAINT webauthn_used_challenges_pkey PRIMARY KEY (environment_id, id)
+);

@@ -1,0 +1,218 @@
+CREATE TABLE config_version (
+  id BIGINT NOT NULL PRIMARY KEY,
+  version BIGINT NOT NULL
+);
+
+CREATE TABLE environments (
+  id TEXT NOT NULL PRIMARY KEY,
+  project_id TEXT NOT NULL REFERENCES projects (id),
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  config TEXT NOT NULL,
+  created_at BIGINT NOT NULL
+);
+
+CREATE TABLE events (
+  environment_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  type TEXT NOT NULL,
+  outcome TEXT NOT NULL,
+  factor TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  object_id TEXT NOT NULL,
+  ip TEXT NOT NULL,
+  user_agent TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  details TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, id)
+);
+CREATE INDEX events_created ON events (created_at);
+
+CREATE TABLE outbox (
+  id TEXT NOT NULL PRIMARY KEY,
+  environment_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  payload TEXT NOT NULL,
+  state TEXT NOT NULL,
+  attempts BIGINT NOT NULL,
+  claims BIGINT NOT NULL,
+  run_at BIGINT NOT NULL,
+  last_error TEXT NOT NULL,
+  created_at BIGINT NOT NULL
+);
+CREATE INDEX outbox_dead ON outbox (run_at, id) WHERE state = 'dead';
+CREATE INDEX outbox_due ON outbox (run_at, id) WHERE state <> 'dead';
+
+CREATE TABLE periodic_work (
+  name TEXT NOT NULL PRIMARY KEY,
+  next_run BIGINT NOT NULL,
+  claims BIGINT NOT NULL,
+  succeeded_at BIGINT,
+  last_error TEXT NOT NULL
+);
+
+CREATE TABLE projects (
+  id TEXT NOT NULL PRIMARY KEY,
+  name TEXT NOT NULL,
+  created_at BIGINT NOT NULL
+);
+
+CREATE TABLE public_tokens (
+  environment_id TEXT NOT NULL REFERENCES environments (id),
+  id TEXT NOT NULL UNIQUE,
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, id)
+);
+
+CREATE TABLE redirect_urls (
+  environment_id TEXT NOT NULL REFERENCES environments (id),
+  id TEXT NOT NULL,
+  url TEXT NOT NULL,
+  types TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, id),
+  UNIQUE (environment_id, url)
+);
+
+CREATE TABLE secrets (
+  environment_id TEXT NOT NULL REFERENCES environments (id),
+  id TEXT NOT NULL,
+  hash BYTEA NOT NULL UNIQUE,
+  last_four TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, id)
+);
+
+CREATE TABLE sessions (
+  environment_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  token_hash BYTEA NOT NULL UNIQUE,
+  token_sealed BYTEA NOT NULL,
+  version BIGINT NOT NULL,
+  factors TEXT NOT NULL,
+  attributes TEXT NOT NULL,
+  custom_claims TEXT NOT NULL,
+  started_at BIGINT NOT NULL,
+  last_accessed_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, id)
+);
+CREATE INDEX sessions_expiry ON sessions (expires_at);
+CREATE INDEX sessions_user ON sessions (environment_id, user_id);
+
+CREATE TABLE settings (
+  name TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+);
+
+CREATE TABLE signing_keys (
+  environment_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  algorithm TEXT NOT NULL,
+  private_sealed BYTEA NOT NULL,
+  certificate BYTEA NOT NULL,
+  created_at BIGINT NOT NULL,
+  signs_at BIGINT NOT NULL,
+  retires_at BIGINT,
+  PRIMARY KEY (environment_id, id)
+);
+
+CREATE TABLE user_counts (
+  environment_id TEXT NOT NULL,
+  shard BIGINT NOT NULL,
+  users BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, shard)
+);
+
+CREATE TABLE user_factors (
+  environment_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  id TEXT NOT NULL,
+  value TEXT,
+  user_id TEXT NOT NULL,
+  verified BOOLEAN NOT NULL,
+  expires_at BIGINT,
+  PRIMARY KEY (environment_id, kind, id)
+);
+CREATE INDEX user_factors_user ON user_factors (environment_id, kind, verified, user_id);
+CREATE UNIQUE INDEX user_factors_value ON user_factors (environment_id, kind, value) WHERE value IS NOT NULL;
+
+CREATE TABLE user_terms (
+  environment_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  term TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  PRIMARY KEY (environment_id, kind, term, user_id)
+);
+CREATE INDEX user_terms_user ON user_terms (environment_id, user_id, kind, term);
+
+CREATE TABLE users (
+  environment_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  status TEXT NOT NULL,
+  external_id TEXT,
+  version BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  failed_attempts BIGINT NOT NULL,
+  lock_created_at BIGINT,
+  lock_expires_at BIGINT,
+  expiries TEXT,
+  changes_at BIGINT,
+  document TEXT NOT NULL,
+  PRIMARY KEY (environment_id, id)
+);
+CREATE INDEX users_changes_at ON users (environment_id, changes_at) WHERE changes_at IS NOT NULL;
+CREATE UNIQUE INDEX users_external_id ON users (environment_id, external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX users_pending ON users (environment_id, id) WHERE status = 'pending';
+
+CREATE TABLE webauthn_challenges (
+  environment_id TEXT NOT NULL,
+  id BYTEA NOT NULL,
+  ceremony TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  session_id TEXT NOT NULL,
+  domain TEXT NOT NULL,
+  verify_user BOOLEAN NOT NULL,
+  user_handle BYTEA NOT NULL,
+  authenticator_type TEXT NOT NULL,
+  user_agent TEXT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, id)
+);
+CREATE INDEX webauthn_challenges_expiry ON webauthn_challenges (expires_at);
+CREATE INDEX webauthn_challenges_user ON webauthn_challenges (environment_id, user_id);
+
+CREATE TABLE webauthn_credentials (
+  environment_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  credential_id BYTEA NOT NULL,
+  user_id TEXT NOT NULL,
+  domain TEXT NOT NULL,
+  user_handle BYTEA NOT NULL,
+  public_key BYTEA NOT NULL,
+  algorithm BIGINT NOT NULL,
+  aaguid BYTEA NOT NULL,
+  attestation_format TEXT NOT NULL,
+  transports TEXT NOT NULL,
+  authenticator_type TEXT NOT NULL,
+  user_agent TEXT NOT NULL,
+  discoverable BOOLEAN,
+  user_verified BOOLEAN NOT NULL,
+  backup_eligible BOOLEAN NOT NULL,
+  backup_state BOOLEAN NOT NULL,
+  sign_count BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  last_used_at BIGINT,
+  PRIMARY KEY (environment_id, id),
+  UNIQUE (environment_id, credential_id)
+);
+CREATE INDEX webauthn_credentials_user ON webauthn_credentials (environment_id, user_id, domain);
+
+CREATE TABLE webauthn_used_challenges (
+  environment_id TEXT NOT NULL,
+  id BYTEA NOT NULL,
+  PRIMARY KEY (environment_id, id)
+);

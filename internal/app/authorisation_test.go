@@ -1,0 +1,107 @@
+package app_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"gatehouse/internal/authtest"
+	"gatehouse/internal/factor/webauthn/virtualkey"
+	"gatehouse/internal/wire"
+)
+
+// open lists every route that needs no credential, each with its reason: a
+// route that is not here must refuse all the wrong callers below.
+var open = map[string]string{
+	"GET /healthz":                       "load balancers ask it",
+	"GET /readyz":                        "load balancers ask it",
+	"GET /openapi.json":                  "describes the API, holds no data",
+	"GET /reference":                     "describes the API, holds no data",
+	"GET /ui/*":                          "scripts and styles of the pages",
+	"POST /sdk/v1/events":                "telemetry that is read and dropped",
+	"GET /v1/sessions/jwks/{project_id}": "public keys",
+	"GET /.well-known/webauthn":          "related origins, read by browsers",
+	"GET /metrics":                       "has a bearer token of its own",
+}
+
+// TestAuthorisationMatrix is security case 23: every route of the table, every
+// wrong kind of caller.
+func TestAuthorisationMatrix(t *testing.T) {
+	s := authtest.New(t)
+	live := s.Live.ID
+	public := s.Env.PublicTokens[0].Token
+	session := s.Person("a@example.com").Session().String("session_token")
+	callers := map[string]func(*http.Request){
+		"nobody":                        func(*http.Request) {},
+		"malformed header":              func(r *http.Request) { r.Header.Set("Authorization", "Basic !") },
+		"bearer token":                  func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+session) },
+		"wrong secret":                  func(r *http.Request) { r.SetBasicAuth(s.Env.ID, "wrong") },
+		"empty secret":                  func(r *http.Request) { r.SetBasicAuth(s.Env.ID, "") },
+		"secret of another environment": func(r *http.Request) { r.SetBasicAuth(live, s.Secret()) },
+		"secret without project":        func(r *http.Request) { r.SetBasicAuth("", s.Secret()) },
+		"session as secret":             func(r *http.Request) { r.SetBasicAuth(s.Env.ID, session) },
+		"unknown public token":          func(r *http.Request) { r.SetBasicAuth("public-token-test-0194f0a2-7c1e-4abc-8def-0123456789ab", "x") },
+		"public token of a closed door": func(r *http.Request) { r.SetBasicAuth(s.Live.PublicTokens[0].Token, session) },
+		"session at a foreign public door": func(r *http.Request) {
+			r.SetBasicAuth("public-token-live-0194f0a2-7c1e-4abc-8def-0123456789ab", session)
+		},
+	}
+	doors := map[wire.Auth]map[string]func(*http.Request){
+		wire.Secret: {"public token": func(r *http.Request) { r.SetBasicAuth(public, session) }},
+		wire.Public: {
+			"secret":            func(r *http.Request) { r.SetBasicAuth(s.Env.ID, s.Secret()) },
+			"unauthorised page": func(r *http.Request) { r.SetBasicAuth(public, session); r.Header.Set("Origin", "https://evil.example") },
+			"unauthorised frame": func(r *http.Request) {
+				r.SetBasicAuth(public, session)
+				r.Header.Set("X-SDK-Parent-Host", "https://evil.example")
+			},
+		},
+	}
+	for _, e := range s.App.Server.Endpoints() {
+		route := e.Method + " " + e.Path
+		if e.Auth == wire.Open {
+			if open[route] == "" {
+				t.Errorf("%s needs no credential: give it one, or a reason in this test", route)
+			}
+			continue
+		}
+		path := strings.NewReplacer("{", "", "}", "").Replace(e.Path)
+		for _, group := range []map[string]func(*http.Request){callers, doors[e.Auth]} {
+			for name, edit := range group {
+				a := s.Request(e.Method, path, "{}", edit)
+				if a.Status < 400 || a.Status > 404 || a.Get("error_type") == nil || a.Get("error_type") == "route_not_found" {
+					t.Errorf("%s by %s: %d %s", route, name, a.Status, a.Text)
+				}
+				if a.Get("data") != nil || strings.Contains(a.Text, session) {
+					t.Errorf("%s by %s leaks: %s", route, name, a.Text)
+				}
+			}
+		}
+	}
+}
+
+// TestNobodyIsSignedInByAPublicToken: behind the browser's door a public token
+// names an environment, not a person.
+func TestNobodyIsSignedInByAPublicToken(t *testing.T) {
+	s := authtest.New(t)
+	anonymous := map[string]bool{
+		"GET /sdk/v1/projects/bootstrap/{public_token}":    true,
+		"POST /sdk/v1/webauthn/authenticate":               true,
+		"POST /sdk/v1/webauthn/authenticate/start":         true,
+		"POST /sdk/v1/webauthn/authenticate/start/primary": true,
+	}
+	p := s.Person("a@example.com")
+	p.Key = virtualkey.New()
+	credential := p.Created()
+	for _, e := range s.App.Server.Endpoints() {
+		if e.Auth != wire.Public || anonymous[e.Method+" "+e.Path] {
+			continue
+		}
+		path := strings.NewReplacer("{", "", "}", "").Replace(e.Path)
+		body := map[string]any{"domain": "localhost", "public_key_credential": credential}
+		if strings.Contains(path, "webauthn") {
+			body["name"] = "x"
+		}
+		s.Browser().Call(e.Method, path, body).Refused(401, "user_unauthenticated")
+	}
+}
