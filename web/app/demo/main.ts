@@ -1,0 +1,54 @@
+// The demo: a customer's app in miniature. Its page is this; its backend is /demo/api.
+import { byID, type Mood } from "../dom";
+import { readSession } from "../../sdk/cookies";
+import { Account, type News } from "./account";
+import { API } from "./api";
+import { CallLog } from "./calls";
+import { SignedIn } from "./signed-in";
+import { SignedOut, showChecking, showUnreachable } from "./signed-out";
+import { explain } from "./words";
+
+const page = byID("page");
+const main = byID("view");
+const log = new CallLog();
+const api = new API((call) => log.add(call));
+const account = new Account(api, onNews);
+const signedOut = new SignedOut(api, account);
+const signedIn = new SignedIn(api, account);
+
+const farewells: Record<"here" | "elsewhere" | "ended", { mood: Mood; text: string }> = {
+  here: { mood: "good", text: "You are signed out." },
+  elsewhere: { mood: "info", text: "You signed out in another tab." },
+  ended: { mood: "info", text: "Your session has ended. Sign in again." },
+};
+
+function onNews(news: News): void {
+  if (news.kind === "renewed") return signedIn.renewed();
+  signedOut.leave();
+  signedIn.leave();
+  if (news.kind === "signed-in") showIn(news.here ? "" : "You signed in in another tab.", true);
+  else showOut(farewells[news.why], true);
+}
+
+function showIn(message: string, focus: boolean): void {
+  log.moveInto(page); // out of the view before it is replaced
+  log.moveInto(signedIn.show(main, message, focus) ?? page);
+}
+
+function showOut(message: { mood: Mood; text: string } | null, focus: boolean): void {
+  log.moveInto(page);
+  signedOut.show(main, message, focus);
+}
+
+async function begin(): Promise<void> {
+  if (!readSession()) return showOut(null, false);
+  showChecking(main);
+  try {
+    if (await account.resume()) showIn("", false);
+    else showOut(farewells.ended, false);
+  } catch (error) {
+    showUnreachable(main, explain(error, "verify"), () => void begin());
+  }
+}
+
+void begin();
