@@ -93,6 +93,17 @@ func (c *Call) SetEnv(env string) {
 	}
 }
 
+// Network is the part of the client's address to count by: an IPv6 client
+// owns at least the 64 bits behind it and may use a new one for every call.
+func (c *Call) Network() netip.Prefix {
+	bits := 32
+	if c.IP.Is6() {
+		bits = 64
+	}
+	p, _ := c.IP.Prefix(bits) // the zero Prefix for the zero Addr
+	return p
+}
+
 // SetCookie adds a cookie to the answer; the last one of a name wins.
 func (c *Call) SetCookie(k Cookie) {
 	for i := range c.cookies {

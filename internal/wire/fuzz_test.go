@@ -2,8 +2,10 @@ package wire_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -31,6 +33,28 @@ func FuzzBinder(f *testing.F) {
 			case a.Status != 400 || a.Message == "" || g != nil:
 				t.Errorf("%d %s", a.Status, a.Text)
 			}
+		}
+	})
+}
+
+// FuzzScanner: where a value ends does not depend on what is in it.
+func FuzzScanner(f *testing.F) {
+	for _, seed := range []string{`1`, `"\\\"]},"`, `[{"a":"}"},[]]`, `{"\"":{}}`, ` true `, `-0.1e-7`, `"\ud83d\ude00"`, `null`} {
+		f.Add(seed)
+	}
+	s, got := binder()
+	f.Fuzz(func(t *testing.T, value string) {
+		var want any
+		if !utf8.ValidString(value) || strings.Contains(value, `\u0000`) || json.Unmarshal([]byte(value), &want) != nil {
+			return
+		}
+		a := send(t, s, request("POST", "/v1/bind", `{"unknown":`+value+`,"any":`+value+`,"raw":`+value+`,"text":"end"}`))
+		g := got()
+		if strings.Contains(a.Message, "nested") {
+			return
+		}
+		if a.Status != 200 || !reflect.DeepEqual(g.Any, want) || string(g.Raw) != strings.Trim(value, " \t\r\n") || g.Text != "end" {
+			t.Errorf("%q: %d %s %+v", value, a.Status, a.Text, g)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -117,5 +118,40 @@ func TestBasicAuthorization(t *testing.T) {
 		if in.HasBasic != c.ok || c.ok && (in.BasicUser != c.user || in.BasicPassword != c.password) || !c.ok && in.BasicUser+in.BasicPassword != "" {
 			t.Errorf("%s: %v %q %q", name, in.HasBasic, in.BasicUser, in.BasicPassword)
 		}
+	}
+}
+
+// Security case 3: a client is counted once, however many addresses of its
+// own network and spellings of one address it uses.
+func TestNetworkOfAClient(t *testing.T) {
+	networks := map[netip.Prefix]bool{}
+	s := serverOf(wire.GET("/v1/x/{id}", wire.Open, func(ctx context.Context, _ *idRequest) (*idResponse, error) {
+		networks[wire.CallFrom(ctx).Network()] = true
+		return &idResponse{}, nil
+	}))
+	count := func(peers ...string) int {
+		clear(networks)
+		for _, peer := range peers {
+			r := request("GET", "/v1/x/1", "")
+			r.RemoteAddr = peer
+			send(t, s, r)
+		}
+		return len(networks)
+	}
+	var block []string
+	for i := range 1000 {
+		block = append(block, fmt.Sprintf("[2001:db8:1:2:%x:%x:0:1]:443", i, 7*i))
+	}
+	if n := count(block...); n != 1 {
+		t.Errorf("1000 addresses of one /64 count as %d", n)
+	}
+	if n := count("203.0.113.9:1", "[::ffff:203.0.113.9]:2", "[0:0:0:0:0:ffff:cb00:7109]:3"); n != 1 {
+		t.Errorf("spellings of one address count as %d", n)
+	}
+	if n := count("203.0.113.9:1", "203.0.113.10:1", "[2001:db8:1:2::1]:1", "[2001:db8:1:3::1]:1"); n != 4 {
+		t.Errorf("four clients count as %d", n)
+	}
+	if n := count("@"); n != 1 {
+		t.Errorf("a Unix socket counts as %d", n)
 	}
 }
