@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"gatehouse/internal/app"
@@ -117,6 +118,25 @@ func (s *Server) Configure(path, value string) {
 		s.t.Fatal(err)
 	}
 }
+
+// Environment adds another test environment to the project and returns the
+// same server as its clients see it.
+func (s *Server) Environment(name string) *Server {
+	s.t.Helper()
+	other := *s
+	var err error
+	if other.Env, err = s.Projects.CreateEnvironment(s.t.Context(), s.Env.ProjectID, id.Test, name); err != nil {
+		s.t.Fatal(err)
+	}
+	if _, other.secret, err = s.Projects.CreateSecret(s.t.Context(), other.Env.ID); err != nil {
+		s.t.Fatal(err)
+	}
+	other.Configure("session.algorithm", project.ES256)
+	return &other
+}
+
+// DatabaseFile is the path of the SQLite database.
+func (s *Server) DatabaseFile() string { return strings.TrimPrefix(s.node.url, "sqlite:") }
 
 // Answer is a response, decoded.
 type Answer struct {
