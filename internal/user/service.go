@@ -1,0 +1,87 @@
+package user
+
+import (
+	"context"
+
+	"gatehouse/internal/project"
+	"gatehouse/internal/secret"
+	"gatehouse/internal/store"
+)
+
+// Service changes users and serves /v1/users. Reading needs no Service: see
+// Get, ForUpdate and the Find functions.
+type Service struct {
+	db    *store.DB
+	keys  *secret.Keyring
+	hooks []Hooks
+}
+
+// Hooks let features react to what happens to a user without knowing each
+// other. They run inside the transaction, before the user is written, in the
+// order of the list; an error ends the whole change. Any of them may be nil.
+type Hooks struct {
+	// OnFirstProof runs when a factor becomes verified, or is added verified. It
+	// may change u, for example take away what was set before the proof.
+	OnFirstProof func(tx *store.Tx, env *project.Environment, u *User, kind, id string) error
+	// OnFactorRemoved runs when a factor is gone from u: removed, replaced, or
+	// expired and now written so. It may change u.
+	OnFactorRemoved func(tx *store.Tx, env *project.Environment, u *User, kind, id string) error
+	// OnDelete runs when the whole user goes, instead of OnFactorRemoved.
+	OnDelete func(tx *store.Tx, env *project.Environment, userID string) error
+}
+
+// New returns the service. The keyring authenticates search cursors.
+func New(db *store.DB, keys *secret.Keyring, hooks ...Hooks) *Service {
+	return &Service{db: db, keys: keys, hooks: hooks}
+}
+
+// SetHooks replaces the hooks, for features that need the Service themselves.
+// Call it before the first change.
+func (s *Service) SetHooks(hooks ...Hooks) { s.hooks = hooks }
+
+// Get returns a user by id or external id.
+func (s *Service) Get(ctx context.Context, env *project.Environment, userID string) (row *Row, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		row, err = Get(tx, env, userID)
+		return err
+	})
+	return row, err
+}
+
+// Remove deletes a user by id or external id and returns the id.
+func (s *Service) Remove(ctx context.Context, env *project.Environment, userID string) (id string, err error) {
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		id, err = s.Delete(tx, env, userID)
+		return err
+	})
+	return id, err
+}
+
+// Unlock ends a user's lock, if there is one, and forgets the failures.
+func (s *Service) Unlock(ctx context.Context, env *project.Environment, userID string) (row *Row, err error) {
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		row, err = Unlock(tx, env, userID)
+		return err
+	})
+	return row, err
+}
+
+// Settle writes down, for at most limit users of the environment, what the
+// clock has already done: expired attachments and locks. Readers never wait
+// for it; it frees the rows. It returns how many users it wrote.
+func (s *Service) Settle(ctx context.Context, env *project.Environment, limit int) (n int, err error) {
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		ids, err := overdueUsers(tx, env, limit)
+		if err != nil {
+			return err
+		}
+		for _, userID := range ids {
+			if _, err := s.Change(tx, env, userID, func(*User) error { return nil }); err != nil {
+				return err
+			}
+		}
+		n = len(ids)
+		return nil
+	})
+	return n, err
+}
