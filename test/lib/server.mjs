@@ -18,43 +18,44 @@ export class Server {
   #child;
   #output = '';
 
-  // Resolves once the server listens. Given the folder of an earlier one, it finds everything again.
-  static async start(data) {
+  // Resolves once the server listens.
+  static async start() {
     const server = new Server();
-    server.data = data ?? (await mkdtemp(join(tmpdir(), 'gatehouse-test-')));
-    await server.#spawn();
+    server.data = await mkdtemp(join(tmpdir(), 'gatehouse-test-'));
+    await server.#spawn('127.0.0.1:0');
     return server;
   }
 
-  async #spawn() {
+  // Stops the server and starts it again with the same data at the same address.
+  async restart() {
+    await this.#end();
+    await this.#spawn(`127.0.0.1:${new URL(this.base_url).port}`);
+  }
+
+  async #spawn(listen) {
     const file = join(this.data, 'dev.json');
     const before = await identity(file);
-    const limit = AbortSignal.timeout(startLimit);
-    // dev.json is renamed into place once the server listens, so its appearance is the signal.
-    const appeared = new Promise((resolve, reject) => {
-      const watcher = watch(this.data, { signal: limit });
-      watcher.on('change', async (_, name) => {
-        if (name === 'dev.json' && (await identity(file)) !== before) {
-          watcher.close();
-          resolve();
-        }
-      });
-      watcher.on('error', reject);
-      limit.addEventListener('abort', () => reject(new Error(`gatehouse dev wrote no dev.json:\n${this.#output}`)));
-    });
-
-    this.#child = spawn(binary, ['dev', '--listen', '127.0.0.1:0', '--data', this.data], {
+    const { promise: listening, stop } = renamed(this.data, async () => (await identity(file)) !== before);
+    this.#child = spawn(binary, ['dev', '--listen', listen, '--data', this.data], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.exited = once(this.#child, 'exit');
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => (this.#output += text));
+      if (process.env.GATEHOUSE_TEST_OUTPUT) stream.pipe(process.stderr);
     }
-    const gone = this.exited.then(([code, signal]) => {
-      throw new Error(`gatehouse dev ended at once (${signal ?? code}):\n${this.#output}`);
-    });
-    await Promise.race([appeared, gone]);
-    gone.catch(() => {}); // from here on an exit is what stop() asks for
+    const ended = this.exited.then(() => Promise.reject(new Error('it ended')));
+    const late = new Promise((_, reject) => setTimeout(reject, startLimit, new Error('it took too long')).unref());
+    try {
+      await Promise.race([listening, ended, late]);
+    } catch (error) {
+      this.#child.kill('SIGKILL');
+      await rm(this.data, { recursive: true, force: true });
+      throw new Error(`gatehouse dev did not start, ${error.message}; it printed:\n${this.#output}`);
+    } finally {
+      stop();
+      ended.catch(() => {}); // from here on an exit is what stop() asks for
+    }
     Object.assign(this, JSON.parse(await readFile(file, 'utf8')));
   }
 
@@ -63,13 +64,17 @@ export class Server {
     return this.#output;
   }
 
+  // Stops the server and removes its data.
+  async stop() {
+    await this.#end().finally(() => rm(this.data, { recursive: true, force: true }));
+  }
+
   // Ctrl-C: the server finishes what it is doing and exits with 0.
-  async stop({ keepData = false } = {}) {
+  async #end() {
     this.#child.kill('SIGINT');
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), stopLimit);
     const [code, signal] = await this.exited;
     clearTimeout(timer);
-    if (!keepData) await rm(this.data, { recursive: true, force: true });
     assert.deepEqual({ code, signal }, { code: 0, signal: null }, `how it ended; it printed:\n${this.#output}`);
     assert.doesNotMatch(this.#output, /\bpanic\b|goroutine \d+ \[/, 'nothing panicked');
   }
@@ -78,6 +83,11 @@ export class Server {
   async command(...args) {
     const { stdout } = await promisify(execFile)(binary, [...args, '--data', this.data]);
     return stdout;
+  }
+
+  // Changes a setting of the environment, as an operator does while the server runs.
+  configure(path, value) {
+    return this.command('sdk-config', 'set', path, value);
   }
 
   // A plain call to the backend API with the project's secret: {status, headers, body}.
@@ -93,6 +103,29 @@ export class Server {
     });
     return { status: response.status, headers: response.headers, body: await response.json() };
   }
+}
+
+// Repeats check until it no longer throws, for what reaches a running server within a second. Throws its last error.
+export async function eventually(check, limit = 5000) {
+  const end = Date.now() + limit;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+// Resolves once something in the folder changes so that seen() holds. dev.json is renamed into place when the server
+// listens, so its appearance is the signal.
+function renamed(folder, seen) {
+  const watcher = watch(folder);
+  const promise = new Promise((resolve, reject) => {
+    watcher.on('change', () => seen().then((yes) => yes && resolve(), reject)).on('error', reject);
+  });
+  return { promise, stop: () => watcher.close() };
 }
 
 // Tells one version of a file from another; '' when there is none.

@@ -216,8 +216,7 @@ describe('session JWTs', () => {
   test('survive a restart of the server: keys, sessions and credentials are found again', async () => {
     const { session_token, session_jwt } = person;
     const old = { project_id: server.project_id, secret: server.secret, public_token: server.public_token };
-    await server.stop({ keepData: true });
-    server = await Server.start(server.data);
+    await server.restart();
     const { project_id, secret, public_token } = server;
     assert.deepEqual({ project_id, secret, public_token }, old);
     api = client(server);
