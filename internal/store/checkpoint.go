@@ -123,9 +123,12 @@ func (l *checkpointer) loop() {
 				continue
 			}
 		}
+		if l.db.brokenErr() != nil {
+			continue
+		}
 		if conn == nil {
 			var err error
-			if conn, err = openLite(l.db.path, false); err != nil {
+			if conn, err = openLite(l.db.path, writes); err != nil {
 				l.db.o.Logger.Warn("the database's log could not be moved into its file", "error", err)
 				l.busy.Store(false)
 				continue

@@ -22,35 +22,72 @@ type liteConn struct {
 // from parts have many texts.
 const maxStatements = 300
 
-func openLite(path string, readOnly bool) (*liteConn, error) {
+// writes is the number of readers to give openLite for a connection that
+// writes.
+const writes = 0
+
+// openLite opens a connection that writes, or one of so many that read.
+func openLite(path string, readers int) (*liteConn, error) {
 	conn, err := lite.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	c := &liteConn{Conn: conn, stmts: map[string]*lite.Stmt{}}
+	if err := c.configure(readers); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *liteConn) configure(readers int) error {
 	c.BusyTimeout(busyMillis)
 	pragmas := []string{
 		"PRAGMA synchronous = FULL",
 		"PRAGMA foreign_keys = ON",
 		// Sorting and the undo log of savepoints stay off the disk.
 		"PRAGMA temp_store = MEMORY",
-		"PRAGMA cache_size = -8000",
+		fmt.Sprintf("PRAGMA cache_size = -%d", cacheKilobytes(readers)),
 		// The checkpointer decides when.
 		"PRAGMA wal_autocheckpoint = 0",
 		fmt.Sprintf("PRAGMA journal_size_limit = %d", logLimit*pageBytes),
 	}
-	if readOnly {
+	if readers > 0 {
 		pragmas = append(pragmas, "PRAGMA query_only = ON")
-	} else {
-		pragmas = append(pragmas, "PRAGMA journal_mode = WAL")
+	} else if err := c.useLog(); err != nil {
+		return err
 	}
 	for _, p := range pragmas {
 		if err := c.Run(p); err != nil {
-			c.close()
-			return nil, err
+			return err
 		}
 	}
-	return c, nil
+	return nil
+}
+
+// cacheKilobytes is how much of the file a connection may keep in memory. A
+// page that is not there costs a system call: with 100,000 users of which
+// 1,000 are busy, a look-up took 9 us with 16 MB and 16 us with 8 MB. All
+// readers together keep at most 128 MB, or 4 MB each.
+func cacheKilobytes(readers int) int {
+	const most, all, least = 16 << 10, 128 << 10, 4 << 10
+	return max(least, min(most, all/max(1, readers)))
+}
+
+// useLog switches the file to a write-ahead log, as which it then stays.
+func (c *liteConn) useLog() error {
+	s, err := c.Prepare("PRAGMA journal_mode = WAL")
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if _, err := s.Step(); err != nil {
+		return err
+	}
+	if mode := s.String(0); mode != "wal" {
+		return fmt.Errorf("the file system has no shared memory, which SQLite needs (journal mode %q); use a local disk, or PostgreSQL", mode)
+	}
+	return nil
 }
 
 func (c *liteConn) close() error {

@@ -44,7 +44,7 @@ func openSQLite(_ context.Context, o *Options, path string) (backend, error) {
 	}
 	lite.SyncWithFdatasync()
 	db := &sqliteDB{o: o, path: path}
-	conn, err := openLite(path, false)
+	conn, err := openLite(path, writes)
 	if err != nil {
 		return nil, openError(path, err)
 	}
@@ -70,7 +70,7 @@ func usable(path string) error {
 	info, err = os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		// Created below. SQLite needs the folder for its log too.
+		return createPrivate(path)
 	case err != nil:
 		return fmt.Errorf("the database: %w", err)
 	case info.IsDir():
@@ -79,6 +79,19 @@ func usable(path string) error {
 		return fmt.Errorf("%s is not a regular file", path)
 	}
 	return nil
+}
+
+// createPrivate makes an empty file that only its owner can read. SQLite takes
+// an empty file for a new database and gives its log the same mode.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("the folder %s is not writable for the user that runs Gatehouse; change its owner or name another folder", filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("creating the database: %w", err)
+	}
+	return f.Close()
 }
 
 func openError(path string, err error) error {
@@ -199,7 +212,7 @@ func (r *readers) get(ctx context.Context) (*liteConn, error) {
 		return c, nil
 	}
 	r.mu.Unlock()
-	c, err := openLite(r.path, true)
+	c, err := openLite(r.path, cap(r.slots))
 	if err != nil {
 		<-r.slots
 		return nil, openError(r.path, err)

@@ -48,7 +48,9 @@ type Options struct {
 	// unknown whether it is durable (a failed fsync, a disk I/O error). From
 	// then on every Update fails with ErrBroken; the process should answer
 	// what it has in hand and exit, so that the next start recovers from what
-	// really is on disk.
+	// really is on disk. It is called by the goroutine that writes, and must
+	// not wait for an Update. PostgreSQL keeps its own house: there a commit
+	// that got no answer is an error of that Update alone.
 	Fatal func(error)
 }
 

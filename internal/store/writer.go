@@ -85,7 +85,7 @@ func (w *writer) update(ctx context.Context, fn func(*Tx) error) error {
 	case u.exited:
 		runtime.Goexit()
 	case u.panicked != nil:
-		panic(u.panicked)
+		panic(u.panicked) // of the caller's own making, where the caller can handle it
 	}
 	return u.err
 }
