@@ -32,10 +32,12 @@ type Options struct {
 	Database config.Database
 	Server   config.Server
 	Logger   *slog.Logger
+	Version  string // of the program
 	// Now is the clock of everything; nil means the system's.
 	Now func() time.Time
-	// Extra endpoints, such as the pages of development mode.
-	Extra func(*App) []wire.Endpoint
+	// Extra gives further endpoints, such as the pages of development mode. It
+	// is called when all services are ready and before the first request.
+	Extra func(context.Context, *App) ([]wire.Endpoint, error)
 }
 
 // App is the whole server, ready to serve.
@@ -123,7 +125,15 @@ func (a *App) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.Server = a.mount(proxies)
+	endpoints := a.routes()
+	if a.options.Extra != nil {
+		extra, err := a.options.Extra(ctx, a)
+		if err != nil {
+			return err
+		}
+		endpoints = append(endpoints, extra...)
+	}
+	a.Server = a.mount(proxies, endpoints)
 	return nil
 }
 
@@ -138,13 +148,13 @@ func (a *App) build() {
 	a.Users.SetHooks(user.Hooks{OnDelete: a.Sessions.Forget}, a.WebAuthn.Hooks())
 }
 
-func (a *App) mount(proxies []netip.Prefix) *wire.Server {
+func (a *App) mount(proxies []netip.Prefix, endpoints []wire.Endpoint) *wire.Server {
 	return wire.NewServer(wire.Config{
 		Gates:          map[wire.Auth]wire.Gate{wire.Secret: a.Projects.SecretGate, wire.Public: a.Projects.PublicGate},
 		Logger:         a.Logger,
 		TrustedProxies: proxies,
 		Now:            a.options.Now,
-	}, a.routes()...)
+	}, endpoints...)
 }
 
 // PublicURL is where clients reach the server, without a trailing slash.

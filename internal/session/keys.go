@@ -257,6 +257,12 @@ func (c *Core) Keys(ctx context.Context, env *project.Environment) ([]*Key, erro
 	return set.keys, nil
 }
 
+// Signing returns which of an environment's keys signs at an instant; nil when
+// none does.
+func Signing(env *project.Environment, keys []*Key, at time.Time) *Key {
+	return (&keySet{keys: keys}).signing(env.Config.JWTAlgorithm(), at)
+}
+
 // EnsureKey makes sure that an environment can sign, so that the first login
 // does not wait for a key to be made.
 func (c *Core) EnsureKey(ctx context.Context, env *project.Environment) error {
