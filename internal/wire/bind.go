@@ -59,6 +59,9 @@ func plan(e *Endpoint) *binding {
 		switch {
 		case f.Tag.Get("path") != "":
 			text.name = f.Tag.Get("path")
+			if browser && serversOnly(f) {
+				panic(fmt.Sprintf("wire: %s %s: a path cannot be for servers only behind the browser's door", e.Method, e.Path))
+			}
 			inPath = append(inPath, text.name)
 			text.build(t, f, false)
 			b.paths = append(b.paths, text)

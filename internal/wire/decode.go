@@ -62,6 +62,7 @@ type decoders struct {
 
 func (d *decoders) build(t reflect.Type) decoder {
 	if p := reflect.PointerTo(t); p.Implements(typeUnmarshaler) || p.Implements(typeTextUnmarshaler) {
+		mustShow(t)
 		return decodeByMethod
 	}
 	switch t.Kind() {
@@ -81,10 +82,15 @@ func (d *decoders) build(t reflect.Type) decoder {
 			return decodeList(t, d.build(t.Elem()))
 		}
 	}
-	if field := hiddenDoor(t, map[reflect.Type]bool{}); field != "" {
-		panic(fmt.Sprintf("wire: %s: field %s is for servers only, which cannot be kept up inside a map or an array", t, field))
-	}
+	mustShow(t)
 	return decodeByLibrary
+}
+
+// mustShow refuses a field for servers only where its tag would not be seen.
+func mustShow(t reflect.Type) {
+	if field := hiddenDoor(t, map[reflect.Type]bool{}); field != "" {
+		panic(fmt.Sprintf("wire: %s: field %s is for servers only, which cannot be kept up inside a map, an array or a type that reads itself", t, field))
+	}
 }
 
 // decodeByMethod is for types that read themselves, null included.

@@ -56,10 +56,23 @@ type (
 	hiddenInMap struct {
 		N map[string]specName `json:"n"`
 	}
-	ownJSON struct{ N int }
+	ownJSON     struct{ N int }
+	doorOnEmbed struct {
+		serverFields `door:"server"`
+	}
+	doorOnPath struct {
+		ID string `path:"id" door:"server"`
+	}
+	hiddenInOwn struct {
+		N selfRead `json:"n"`
+	}
+	selfRead struct {
+		N int `json:"n" door:"server"`
+	}
 )
 
-func (*ownJSON) UnmarshalJSON([]byte) error { return nil }
+func (*ownJSON) UnmarshalJSON([]byte) error  { return nil }
+func (*selfRead) UnmarshalJSON([]byte) error { return nil }
 
 type ownAnswer struct{ wire.Meta }
 
@@ -93,6 +106,9 @@ func TestMountRefusesWrongDeclarations(t *testing.T) {
 		"json string option":               {[]wire.Endpoint{wire.POST("/v1/x", wire.Open, taking[textOption])}, "not supported"},
 		"misspelt door":                    {[]wire.Endpoint{wire.POST("/v1/x", wire.Open, taking[otherDoor])}, "means nothing"},
 		"door out of reach":                {[]wire.Endpoint{wire.POST("/v1/x", wire.Open, taking[hiddenInMap])}, "servers only"},
+		"door on an embedded":              {[]wire.Endpoint{wire.POST("/v1/x", wire.Open, taking[doorOnEmbed])}, "tag the fields inside"},
+		"door on a path":                   {[]wire.Endpoint{wire.POST("/sdk/v1/x/{id}", wire.Public, taking[doorOnPath])}, "cannot be for servers only"},
+		"door never seen":                  {[]wire.Endpoint{wire.POST("/v1/x", wire.Open, taking[hiddenInOwn])}, "servers only"},
 		"request reads itself":             {[]wire.Endpoint{wire.POST("/v1/x", wire.Open, taking[ownJSON])}, "reads itself"},
 		"answer writes itself":             {[]wire.Endpoint{wire.GET("/v1/x", wire.Open, own)}, "writes itself"},
 		"not a struct":                     {[]wire.Endpoint{wire.POST("/v1/x", wire.Open, taking[string])}, "not a struct"},

@@ -65,6 +65,9 @@ func flatten(t reflect.Type, prefix []int) ([]member, bool) {
 		index := append(prefix[:len(prefix):len(prefix)], i)
 		if f.Anonymous && f.Tag.Get("json") == "" {
 			if f.Type.Kind() == reflect.Struct {
+				if f.Tag.Get("door") != "" {
+					panic(fmt.Sprintf("wire: %s embeds %s with a door: tag the fields inside", t, f.Type))
+				}
 				inner, ok := flatten(f.Type, index)
 				out, whole = append(out, inner...), whole && ok
 				continue

@@ -3,6 +3,20 @@
 // a handler of the JSON interface needs from HTTP passes through it as plain
 // values, so that no other package of the domain sees a ResponseWriter.
 //
+// A request is a struct whose fields say where they come from:
+//
+//	UserID string         `path:"user_id"`                     // unescaped, once
+//	Limit  *int           `query:"limit" min:"1" max:"1000"`   // repeated only if a slice
+//	Code   string         `json:"code" required:"true"`        // a missing one is named
+//	Claims map[string]any `json:"claims" door:"server"`        // never bound behind /sdk/v1
+//
+// Names match exactly, unknown ones are ignored, null is as good as absent
+// (except for types with UnmarshalJSON, which are told). Embedded structs
+// count as if their fields stood in their place. Validate() error on the
+// request is asked last. The tags min, max, enum, example and description are
+// for the OpenAPI document: the rule itself, with its own error, is the
+// handler's or Validate's.
+//
 // It knows no domain: what a credential is worth is decided by the gates that
 // the composition root passes in, and a path, a field or a product switch is
 // an opaque word here. It never touches storage and never reads the clock
