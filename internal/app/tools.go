@@ -3,11 +3,7 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 
-	"gatehouse/internal/config"
 	"gatehouse/internal/secret"
 	"gatehouse/internal/store"
 )
@@ -16,12 +12,9 @@ import (
 var ErrNotMigrated = errors.New("the database is not up to date. Run `gatehouse migrate`, or start the server, which does the same")
 
 // OpenTools opens the database for a command that works beside a server: it
-// migrates nothing, makes no file and serves no route. Without a master key
+// migrates nothing and serves no route. Without a master key
 // the Keyring is nil, and what is sealed stays closed.
 func OpenTools(ctx context.Context, o Options) (*App, error) {
-	if err := Exists(&o.Database); err != nil {
-		return nil, err
-	}
 	var keyring *secret.Keyring
 	if o.Database.MasterKey != "" {
 		var err error
@@ -66,23 +59,4 @@ func OpenDatabase(ctx context.Context, o Options) (*store.DB, error) {
 		return nil, err
 	}
 	return a.DB, nil
-}
-
-// Exists refuses a SQLite database that is not there: opening it would make an
-// empty one, which is what a mistyped path should not do.
-func Exists(d *config.Database) error {
-	path := d.SQLitePath()
-	if path == "" {
-		return nil
-	}
-	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		return nil // what else may be wrong, opening it tells
-	}
-	hint := "`gatehouse migrate` makes it"
-	if beside := filepath.Join(".gatehouse", "gatehouse.db"); path == "gatehouse.db" {
-		if _, err := os.Stat(beside); err == nil {
-			hint = "for the data of `gatehouse dev` add --data .gatehouse"
-		}
-	}
-	return fmt.Errorf("there is no database at %s: name it with --database-url (GATEHOUSE_DATABASE_URL); %s", path, hint)
 }

@@ -1,0 +1,160 @@
+// Package cli owns the command line: the flags of every command, what it
+// prints, and its exit code. What a command does is done by the same services
+// that serve the API; the package holds no rule of its own and no SQL.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"gatehouse/internal/apierr"
+)
+
+// The exit codes of every command.
+const (
+	exitDone   = 0
+	exitFailed = 1 // said in one line on stderr
+	exitUsage  = 2 // the command line itself is wrong
+)
+
+// commands is the whole command line: the fields are the commands, their
+// fields the flags, and the tags the help.
+type commands struct {
+	Dev     devCommand     `cmd:"" group:"run" help:"Run for development, with a project and a demo."`
+	Serve   serveCommand   `cmd:"" group:"run" help:"Run in production."`
+	Config  configCommand  `cmd:"" group:"run" help:"Show the settings in force and where each comes from."`
+	Migrate migrateCommand `cmd:"" group:"run" help:"Bring the database to this version. Servers do the same when they start."`
+
+	Project     projectCommands     `cmd:"" group:"configure" help:"Projects: create, list."`
+	Environment environmentCommands `cmd:"" group:"configure" help:"Environments and their settings: list, show, create, get, set."`
+	Secret      secretCommands      `cmd:"" group:"configure" help:"Secrets of servers that call the API: create, list, revoke."`
+	PublicToken publicTokenCommands `cmd:"" group:"configure" help:"Public tokens of pages and apps: create, list, revoke."`
+	RedirectURL redirectURLCommands `cmd:"" name:"redirect-url" group:"configure" help:"Addresses people may be sent back to: add, list, remove."`
+	Domain      domainCommands      `cmd:"" group:"configure" help:"Origins whose pages may use the browser's API: add, list, remove."`
+	SDKConfig   sdkConfigCommands   `cmd:"" name:"sdk-config" group:"configure" help:"Switches of the browser's API, one per product: get, set."`
+
+	User  userCommands  `cmd:"" group:"look after" help:"Users: get, search, unlock, delete."`
+	Keys  keysCommands  `cmd:"" group:"look after" help:"Keys that sign session tokens: list, rotate."`
+	Event eventCommands `cmd:"" group:"look after" help:"The audit log: list."`
+
+	Backup backupCommand `cmd:"" group:"operate" help:"Copy a SQLite database while it is in use."`
+	Purge  purgeCommand  `cmd:"" group:"operate" help:"Remove expired rows now. Servers do it every few minutes by themselves."`
+	Doctor doctorCommand `cmd:"" group:"operate" help:"Look for what is wrong or soon will be."`
+
+	Version versionCommand `cmd:"" group:"operate" help:"Show the version of this program."`
+}
+
+var groups = []kong.Group{
+	{Key: "run", Title: "Run"},
+	{Key: "configure", Title: "Configure"},
+	{Key: "look after", Title: "Look after"},
+	{Key: "operate", Title: "Operate"},
+	{Key: "data", Title: "Where the data is:"},
+	{Key: "server", Title: "The server:"},
+}
+
+// Terminal is where a command reads and writes.
+type Terminal struct {
+	In  io.Reader
+	Out io.Writer
+	Err io.Writer
+}
+
+// Main runs one command and returns the exit code of the process.
+func Main(args []string, t *Terminal) int {
+	dropEmptyVariables()
+	var all commands
+	parser, err := newParser(&all, t)
+	if err != nil {
+		return t.fail(err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		return t.usage(err)
+	}
+	if err := command.Run(t, command); err != nil {
+		return t.fail(err)
+	}
+	return exitDone
+}
+
+func newParser(all *commands, t *Terminal) (*kong.Kong, error) {
+	parser, err := kong.New(all,
+		kong.Name("gatehouse"),
+		kong.Description("Consumer authentication in one program: passkeys, sessions, users."),
+		kong.Writers(t.Out, t.Err),
+		kong.Exit(os.Exit),
+		kong.ExplicitGroups(groups),
+		kong.Help(printHelp),
+		kong.ValueFormatter(describeFlag),
+	)
+	if err == nil {
+		parser.Model.HelpFlag.Help = "Show this help."
+	}
+	return parser, err
+}
+
+// dropEmptyVariables makes a variable that is set to nothing, as a compose
+// file does with one it does not know, the same as one that is not set.
+func dropEmptyVariables() {
+	for _, entry := range os.Environ() {
+		if name, value, _ := strings.Cut(entry, "="); value == "" && strings.HasPrefix(name, variablePrefix) {
+			os.Unsetenv(name)
+		}
+	}
+}
+
+const variablePrefix = "GATEHOUSE_"
+
+// errSaid ends a command whose output has already said what is wrong.
+var errSaid = errors.New("failed")
+
+func (t *Terminal) fail(err error) int {
+	if !errors.Is(err, errSaid) {
+		fmt.Fprintln(t.Err, "gatehouse: "+oneLine(describe(err)))
+	}
+	var wrong *usageError
+	if errors.As(err, &wrong) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func (t *Terminal) usage(err error) int {
+	help := "gatehouse --help"
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) && wrong.Context != nil {
+		if c := wrong.Context.Selected(); c != nil {
+			help = c.FullPath() + " --help"
+		}
+	}
+	fmt.Fprintf(t.Err, "gatehouse: %s (see: %s)\n", oneLine(err.Error()), help)
+	return exitUsage
+}
+
+// usageError is a mistake in the command line that the parser cannot see.
+type usageError struct{ message string }
+
+func (e *usageError) Error() string { return e.message }
+
+func usagef(format string, a ...any) error { return &usageError{fmt.Sprintf(format, a...)} }
+
+// describe gives the words of an error that are meant for people.
+func describe(err error) string {
+	if verdict := apierr.From(err); verdict != nil {
+		return verdict.Message
+	}
+	return err.Error()
+}
+
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}

@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"gatehouse/internal/config"
+)
+
+// production is everything that can be set about a server in production.
+type production struct {
+	config.Database `group:"data"`
+	config.Server   `group:"server"`
+}
+
+// check says what is wrong with the settings as a whole.
+func (p *production) check() error {
+	if err := p.Server.Check(); err != nil {
+		return err
+	}
+	return p.ReadMasterKey()
+}
+
+type configCommand struct {
+	production
+	output
+}
+
+// Run prints the settings in force.
+func (c *configCommand) Run(t *Terminal, k *kong.Context) error {
+	type view struct {
+		Name     string `json:"name"`
+		Variable string `json:"variable"`
+		Value    string `json:"value"`
+		Origin   string `json:"origin"` // "flag", "env" or "default"
+	}
+	views := []view{}
+	r := &rows{header: []string{"SETTING", "VALUE", "FROM"}}
+	settings := config.Settings(&c.Database, &c.Server)
+	for _, s := range settings {
+		v, from := view{s.Name, s.Variable, s.Value, "default"}, "default"
+		switch {
+		case flagGiven(k, s.Name):
+			v.Origin, from = "flag", "--"+s.Name
+		case os.Getenv(s.Variable) != "":
+			v.Origin, from = "env", s.Variable
+		}
+		views = append(views, v)
+		r.add(s.Name, dash(s.Value), from)
+	}
+	if err := c.print(t, views, r); err != nil {
+		return err
+	}
+	for _, name := range unknownVariables(settings) {
+		fmt.Fprintf(t.Err, "Note: %s is not a setting of Gatehouse.\n", name)
+	}
+	if err := c.wouldStart(); err != nil {
+		fmt.Fprintf(t.Err, "Note: gatehouse serve would refuse to start: %s\n", oneLine(describe(err)))
+	}
+	return nil
+}
+
+func (c *configCommand) wouldStart() error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	return checkMasterKey(c.MasterKey)
+}
+
+// unknownVariables finds names that look like settings and are none: most
+// likely mistyped.
+func unknownVariables(settings []config.Setting) []string {
+	var unknown []string
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		known := func(s config.Setting) bool { return s.Variable == name }
+		if strings.HasPrefix(name, variablePrefix) && !strings.HasPrefix(name, variablePrefix+"TEST_") && !slices.ContainsFunc(settings, known) {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	return unknown
+}

@@ -1,0 +1,6 @@
+package cli
+
+type doctorCommand struct{}
+
+// Run is.
+func (c *doctorCommand) Run() error { return nil }

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"gatehouse/internal/app"
+	"gatehouse/internal/config"
+)
+
+type serveCommand struct{ production }
+
+// Run serves until it is asked to stop.
+func (c *serveCommand) Run(t *Terminal) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	if err := checkMasterKey(c.MasterKey); err != nil {
+		return err
+	}
+	logger := newLogger(t.Err, c.LogFormat, c.LogLevel)
+	for _, name := range unknownVariables(config.Settings(&c.Database, &c.Server)) {
+		logger.Warn("not a setting of Gatehouse", "variable", name)
+	}
+	if path := c.SQLitePath(); path != "" {
+		release, err := lockDatabase(path)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	listener, err := listen(c.Listen)
+	if err != nil {
+		return err
+	}
+	ctx := interruptible()
+	a, err := app.Open(ctx, app.Options{Database: c.Database, Server: c.Server, Logger: logger, Version: thisBuild().Version, Now: time.Now})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	logger.Info("listening", "address", listener.Addr().String(), "public_url", a.PublicURL(),
+		"database", string(a.DB.Engine()), "version", thisBuild().Version, "process", os.Getpid())
+	err = errors.Join(a.Run(ctx, listener), a.Close())
+	logger.Info("stopped")
+	return err
+}
+
+// newLogger writes to w. The words are those that the flags allow.
+func newLogger(w io.Writer, format, level string) *slog.Logger {
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err != nil {
+		least = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: least}
+	if format == "text" {
+		return slog.New(slog.NewTextHandler(w, o))
+	}
+	return slog.New(slog.NewJSONHandler(w, o))
+}
