@@ -32,7 +32,6 @@ type Options struct {
 	Database config.Database
 	Server   config.Server
 	Logger   *slog.Logger
-	Version  string // of the program
 	// Now is the clock of everything; nil means the system's.
 	Now func() time.Time
 	// Extra gives further endpoints, such as the pages of development mode. It
@@ -53,13 +52,8 @@ type App struct {
 
 	options   Options
 	publicURL atomic.Pointer[string]
-
-	openAPIOnce sync.Once
-	openAPIDoc  []byte
-	openAPIErr  error
-
-	leaving atomic.Bool // asked to stop, still serving
-	broken  chan error  // told once when the database can no longer be trusted
+	leaving   atomic.Bool // asked to stop, still serving
+	broken    chan error  // told once when the database can no longer be trusted
 }
 
 // Open opens the database, migrates it, and builds the server. Close it when

@@ -1,42 +1,19 @@
 package app
 
 import (
-	"bytes"
 	"io"
 	"net/http"
-	"time"
 
-	"gatehouse/internal/ui"
 	"gatehouse/internal/wire"
 )
 
 // operations are the routes for those who run the server.
 func (a *App) operations() []wire.Endpoint {
-	pages := ui.New()
 	return []wire.Endpoint{
 		wire.Raw(http.MethodGet, "/healthz", wire.Open, http.HandlerFunc(a.healthz)),
 		wire.Raw(http.MethodGet, "/readyz", wire.Open, http.HandlerFunc(a.readyz)),
 		wire.Raw(http.MethodPost, "/sdk/v1/events", wire.Open, http.HandlerFunc(a.sdkEvents)),
-		wire.Raw(http.MethodGet, "/openapi.json", wire.Open, http.HandlerFunc(a.openAPI)),
-		wire.Raw(http.MethodGet, "/reference", wire.Open, pages.Reference()),
-		wire.Raw(http.MethodGet, ui.Prefix+"*", wire.Open, pages.Assets()),
 	}
-}
-
-// openAPI describes the routes as they are mounted; it is made on first use.
-func (a *App) openAPI(w http.ResponseWriter, r *http.Request) {
-	a.openAPIOnce.Do(func() {
-		info := wire.Info{Title: "Gatehouse", Version: Version, Description: "Self-hosted consumer authentication, passkeys first."}
-		a.openAPIDoc, a.openAPIErr = wire.OpenAPI(info, a.Server.Endpoints())
-	})
-	if a.openAPIErr != nil {
-		a.Logger.Error("describing the API failed", "error", a.openAPIErr)
-		plain(w, http.StatusInternalServerError, "the description of the API could not be made\n")
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-cache")
-	http.ServeContent(w, r, "openapi.json", time.Time{}, bytes.NewReader(a.openAPIDoc))
 }
 
 func (a *App) healthz(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }

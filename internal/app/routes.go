@@ -15,6 +15,5 @@ func (a *App) routes() []wire.Endpoint {
 		a.WebAuthn.Endpoints(),
 		a.account().Endpoints(),
 		a.operations(),
-		a.reference(),
 	)
 }

@@ -82,7 +82,6 @@ func (d *devServer) open(ctx context.Context) (*app.App, error) {
 		Database: database,
 		Server:   config.Server{PublicURL: d.baseURL(), DrainTimeout: 10 * time.Second, EventRetention: 90 * 24 * time.Hour},
 		Logger:   d.logger,
-		Version:  thisBuild().Version,
 		Now:      time.Now,
 		Extra:    d.pages,
 	})

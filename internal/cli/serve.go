@@ -37,7 +37,7 @@ func (c *serveCommand) Run(t *Terminal) error {
 		return err
 	}
 	ctx := interruptible()
-	a, err := app.Open(ctx, app.Options{Database: c.Database, Server: c.Server, Logger: logger, Version: thisBuild().Version, Now: time.Now})
+	a, err := app.Open(ctx, app.Options{Database: c.Database, Server: c.Server, Logger: logger, Now: time.Now})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
