@@ -15,5 +15,6 @@ func (a *App) routes() []wire.Endpoint {
 		a.WebAuthn.Endpoints(),
 		a.account().Endpoints(),
 		a.operations(),
+		a.reference(),
 	)
 }
