@@ -158,9 +158,9 @@ describe('the pages of gatehouse dev', () => {
     assert.equal(await items.count(), 2);
 
     await items.nth(1).getByRole('button', { name: /^Rename/ }).click();
-    await page.getByLabel('Name of this passkey').fill('Security key');
+    await page.getByLabel('Name of this passkey').fill('Blue key');
     await page.keyboard.press('Enter');
-    await says('The passkey is now called Security key.');
+    await says('The passkey is now called Blue key.');
     await screenshots(page, 'demo-two-passkeys');
 
     await items.nth(0).getByRole('button', { name: /^Delete/ }).click();
@@ -171,7 +171,7 @@ describe('the pages of gatehouse dev', () => {
     await button('Delete this passkey').click();
     await says(/was deleted\./);
     assert.equal(await items.count(), 1);
-    await says('Security key');
+    await says('Blue key');
 
     await signOut();
     await button('Continue with a passkey').click();
@@ -225,9 +225,11 @@ describe('the pages of gatehouse dev', () => {
     await withoutAutofill(second.page);
     await second.page.goto('/demo');
     await heading('Create your account', second.page);
+    await page.bringToFront(); // only the tab in front may use passkeys
     const email = await register();
     await says('You signed in in another tab.', second.page);
     await says(email, second.page);
+    await second.page.bringToFront();
     await button('Sign out', second.page).click();
     await says('You are signed out.', second.page);
     await says('You signed out in another tab.');

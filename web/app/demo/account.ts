@@ -24,7 +24,8 @@ export class Account {
     private readonly api: API,
     private readonly onNews: (news: News) => void,
   ) {
-    this.channel?.addEventListener("message", () => this.follow());
+    // The message may be here before the other tab's cookies are: Chromium passes them on a moment later.
+    this.channel?.addEventListener("message", () => this.follow(10));
     // Cookies also change where no message tells: another app on this host, or the browser's own settings.
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.follow());
     window.addEventListener("pageshow", (event) => event.persisted && this.follow());
@@ -115,8 +116,8 @@ export class Account {
     }
   }
 
-  /** Looks whether the cookies still say what this tab shows, and goes after them. */
-  private follow(): void {
+  /** Looks whether the cookies still say what this tab shows, and goes after them. Looks again when they do. */
+  private follow(again = 0): void {
     const token = readSession()?.token;
     if (this.current && !token) {
       this.drop(Date.parse(this.current.session.expires_at) <= Date.now() ? "ended" : "elsewhere");
@@ -129,6 +130,8 @@ export class Account {
           this.resuming = false;
           this.onNews(lives ? { kind: "signed-in", here: false } : { kind: "signed-out", why: "ended" });
         });
+    } else if (again > 0) {
+      window.setTimeout(() => this.follow(again - 1), 100);
     }
   }
 }
