@@ -39,19 +39,20 @@ func each(t *testing.T, test func(f *fixture)) {
 	t.Helper()
 	storetest.Each(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
 		f := newFixture(t, db, clock)
+		f.T = t
 		test(f)
 		f.checkIndexes(f.env)
 		f.checkIndexes(f.live)
 	})
 }
 
-func newFixture(t *testing.T, db *store.DB, clock *storetest.Clock) *fixture {
+func newFixture(t testing.TB, db *store.DB, clock *storetest.Clock) *fixture {
 	t.Helper()
 	keys, err := secret.ParseKeyring(strings.Repeat("11", 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{T: t, db: db, clock: clock, users: New(db, keys)}
+	f := &fixture{db: db, clock: clock, users: New(db, keys)}
 	f.env = &project.Environment{ID: id.Random(id.Project, id.Test), Kind: id.Test}
 	f.live = &project.Environment{ID: id.Random(id.Project, id.Live), Kind: id.Live}
 	gate := func(ctx context.Context, in *wire.Incoming) (context.Context, error) {
@@ -80,6 +81,9 @@ func (a answer) errorType() string {
 // at follows a path like "user.emails.0.email_id".
 func (a answer) at(path string) any {
 	var v any = a.body
+	if path == "" {
+		return v
+	}
 	for step := range strings.SplitSeq(path, ".") {
 		switch x := v.(type) {
 		case map[string]any:
@@ -336,4 +340,16 @@ func (f *fixture) readIndexes(tx *store.Tx, env *project.Environment, add func(m
 		f.Errorf("users that no shard counts: %v", counts)
 	}
 	return rows.Err()
+}
+
+// shared is a fixture on SQLite that all inputs of a fuzz test use.
+func shared(tb testing.TB) func(t *testing.T) *fixture {
+	tb.Helper()
+	db, clock := storetest.Open(tb, store.SQLite)
+	f := newFixture(tb, db, clock)
+	return func(t *testing.T) *fixture {
+		own := *f
+		own.T = t
+		return &own
+	}
 }

@@ -54,7 +54,7 @@ func (s *Service) Search(ctx context.Context, env *project.Environment, search S
 	if err != nil {
 		return nil, err
 	}
-	p := plan{env: env, anyOf: search.Query.Operator == "OR" && len(conditions) > 1, conditions: conditions, limit: search.Limit}
+	p := plan{env: env, anyOf: search.Query.Operator == "OR" && len(conditions) > 1, conditions: conditions, limit: search.Limit, few: s.candidates}
 	at := position{}
 	if search.Cursor != "" {
 		if at, err = s.openCursor(env, p.key(), search.Cursor); err != nil {
@@ -93,6 +93,7 @@ type plan struct {
 	anyOf      bool // OR
 	conditions []filter
 	limit      int
+	few        int // see maxCandidates
 }
 
 // result is a page as found; last is the id to go on after, "" at the end.
@@ -159,7 +160,7 @@ func (p *plan) union(tx *store.Tx) ([]string, bool, error) {
 	}
 	var all []string
 	for i := range p.conditions {
-		ids, few, err := selectCandidates(tx, p.env, &p.conditions[i], maxCandidates)
+		ids, few, err := selectCandidates(tx, p.env, &p.conditions[i], p.few)
 		if err != nil || !few {
 			return nil, false, err
 		}
@@ -182,7 +183,7 @@ func (p *plan) intersection(tx *store.Tx) (ids []string, rest []filter, few bool
 			rest = append(rest, *f)
 			continue
 		}
-		found, ok, err := selectCandidates(tx, p.env, f, maxCandidates)
+		found, ok, err := selectCandidates(tx, p.env, f, p.few)
 		switch {
 		case err != nil:
 			return nil, nil, false, err

@@ -11,9 +11,10 @@ import (
 // Service changes users and serves /v1/users. Reading needs no Service: see
 // Get, ForUpdate and the Find functions.
 type Service struct {
-	db    *store.DB
-	keys  *secret.Keyring
-	hooks []Hooks
+	db         *store.DB
+	keys       *secret.Keyring
+	hooks      []Hooks
+	candidates int // see maxCandidates
 }
 
 // Hooks let features react to what happens to a user without knowing each
@@ -32,7 +33,7 @@ type Hooks struct {
 
 // New returns the service. The keyring authenticates search cursors.
 func New(db *store.DB, keys *secret.Keyring, hooks ...Hooks) *Service {
-	return &Service{db: db, keys: keys, hooks: hooks}
+	return &Service{db: db, keys: keys, hooks: hooks, candidates: maxCandidates}
 }
 
 // SetHooks replaces the hooks, for features that need the Service themselves.
