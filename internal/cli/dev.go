@@ -40,7 +40,7 @@ func (c *devCommand) Run(t *Terminal) error {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return unwritable(filepath.Dir(c.Data), err)
 	}
-	release, err := lockDatabase(filepath.Join(c.Data, databaseFile))
+	release, err := lockDatabase(filepath.Join(c.Data, databaseFile), "--data DIR")
 	if err != nil {
 		return err
 	}

@@ -151,11 +151,11 @@ func (c *target) get(t *Terminal, env *project.Environment, prefix string, paths
 func settingRows(settings []project.Setting) *rows {
 	r := &rows{header: []string{"SETTING", "VALUE"}}
 	for _, s := range settings {
-		value := plain(s.Value)
+		value := dash(plain(s.Value))
 		if s.IsDefault {
 			value += " (default)"
 		}
-		r.add(s.Path, strings.TrimSpace(value))
+		r.add(s.Path, value)
 	}
 	return r
 }

@@ -16,8 +16,9 @@ var errLocked = errors.New("locked by another process")
 // lockDatabase keeps a second server away from a SQLite database, where the two
 // would wait for each other at every commit; several servers are what
 // PostgreSQL is for. Commands beside the server take no lock. It returns what
-// releases the lock; the end of the process does, too.
-func lockDatabase(path string) (release func(), err error) {
+// releases the lock; the end of the process does, too. flag is the one that
+// names the database.
+func lockDatabase(path, flag string) (release func(), err error) {
 	folder := filepath.Dir(path)
 	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("the folder %s of the database does not exist: create it first", folder)
@@ -25,7 +26,7 @@ func lockDatabase(path string) (release func(), err error) {
 	name := path + ".lock"
 	f, err := lockFile(name)
 	if errors.Is(err, errLocked) {
-		return nil, fmt.Errorf("another gatehouse%s serves from %s already: stop that one, or give this one a folder of its own", holder(name), folder)
+		return nil, fmt.Errorf("another gatehouse%s serves from %s already: stop that one, or use another database with %s", holder(name), folder, flag)
 	}
 	if err != nil {
 		return nil, unwritable(folder, err)

@@ -109,7 +109,7 @@ func (c *confirmation) ask(t *Terminal, question string) error {
 		return nil
 	}
 	if !interactive(t.In) {
-		return fmt.Errorf("%s Nobody is here to ask: add --yes to go ahead", question)
+		return fmt.Errorf("nothing was changed, for there is nobody here to ask. %s Add --yes to agree", question)
 	}
 	fmt.Fprintf(t.Err, "%s [y/N] ", question)
 	answer, err := bufio.NewReader(t.In).ReadString('\n')

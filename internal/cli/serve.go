@@ -26,7 +26,7 @@ func (c *serveCommand) Run(t *Terminal) error {
 		logger.Warn("not a setting of Gatehouse", "variable", name)
 	}
 	if path := c.SQLitePath(); path != "" {
-		release, err := lockDatabase(path)
+		release, err := lockDatabase(path, "--database-url")
 		if err != nil {
 			return err
 		}
