@@ -85,9 +85,9 @@ export class Server {
     return stdout;
   }
 
-  // Changes a setting of the environment, as an operator does while the server runs.
-  configure(path, value) {
-    return this.command('sdk-config', 'set', path, value);
+  // Changes switches of the browser's door, such as 'webauthn.enabled=false', as an operator does meanwhile.
+  configure(...switches) {
+    return this.command('sdk-config', 'set', 'test', ...switches);
   }
 
   // A plain call to the backend API with the project's secret: {status, headers, body}.
