@@ -22,6 +22,7 @@ type options struct {
 	busy     int
 	postgres string
 	only     string
+	binary   string
 }
 
 func main() {
@@ -35,6 +36,7 @@ func main() {
 	flag.IntVar(&o.busy, "busy", 1000, "sessions that the load uses")
 	flag.StringVar(&o.postgres, "postgres", os.Getenv("GATEHOUSE_TEST_POSTGRES"), "URL of a PostgreSQL superuser; without it only SQLite is measured")
 	flag.StringVar(&o.only, "only", "", "measure only rows whose name contains this")
+	flag.StringVar(&o.binary, "binary", "", "measure this gatehouse instead of building one")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -22,10 +22,9 @@ import (
 // bench is one run.
 type bench struct {
 	options
-	ctx    context.Context
-	dir    string
-	binary string
-	table  table
+	ctx   context.Context
+	dir   string
+	table table
 
 	h    measured // 16 connections
 	h64  measured // 64 connections
@@ -41,11 +40,13 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a temporary folder
-	b := &bench{options: o, ctx: ctx, dir: dir, binary: filepath.Join(dir, "gatehouse")}
-	fmt.Fprintln(os.Stderr, "building")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.binary, "./cmd/gatehouse")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
+	b := &bench{options: o, ctx: ctx, dir: dir}
+	if b.binary == "" {
+		b.binary = filepath.Join(dir, "gatehouse")
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.binary, "./cmd/gatehouse")
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("go build: %w\n%s", err, out)
+		}
 	}
 	if err := pinSelf(); err != nil {
 		return err
