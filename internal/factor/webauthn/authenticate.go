@@ -43,12 +43,13 @@ func (s *Service) startPrimary(ctx context.Context, req *startAuthenticationRequ
 	if err != nil {
 		return nil, err
 	}
-	challenge, err := newAnonymousChallenge(s.keys, caller.Env.ID, rpID, s.db.Now(), caller.Env.Config.RequiresUserVerification())
+	inURL := caller.Browser || req.UseBase64URL
+	challenge, err := newAnonymousChallenge(s.keys, caller.Env.ID, rpID, s.db.Now(), caller.Env.Config.RequiresUserVerification(), !inURL)
 	if err != nil {
 		return nil, err
 	}
 	o := &requestOptions{rpID: rpID, challenge: challenge, userVerification: verification(caller.Env, req.ReturnPasskey)}
-	return &startAuthenticationResponse{Options: o.json(encodingFor(caller.Browser || req.UseBase64URL))}, nil
+	return &startAuthenticationResponse{Options: o.json(encodingFor(inURL))}, nil
 }
 
 // startSecondary begins an authentication of a known user.

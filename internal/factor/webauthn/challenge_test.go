@@ -21,7 +21,7 @@ func newKeyring(t testing.TB) *secret.Keyring {
 func TestAnonymousChallengeIsBound(t *testing.T) {
 	keys := newKeyring(t)
 	now := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
-	challenge, err := newAnonymousChallenge(keys, "project-test-1", "example.com", now, true)
+	challenge, err := newAnonymousChallenge(keys, "project-test-1", "example.com", now, true, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestChallengesReadTheSameInBothAlphabets(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	seen := map[string]bool{}
 	for i := range 200 {
-		anonymous, err := newAnonymousChallenge(keys, "project-test-1", "example.com", now.Add(time.Duration(i)*7919*time.Second), false)
+		anonymous, err := newAnonymousChallenge(keys, "project-test-1", "example.com", now.Add(time.Duration(i)*7919*time.Second), false, true)
 		if err != nil {
 			t.Fatal(err)
 		}
