@@ -13,10 +13,10 @@ import (
 var layers = [][]string{
 	{"apierr", "id", "golden"},
 	{"secret", "store", "wire", "config"},
-	{"ratelimit", "outbox", "delivery"},
+	{"ratelimit", "outbox"},
 	{"event"},
 	{"project"},
-	{"user", "emaillink"},
+	{"user"},
 	{"session"},
 	{"factor/*", "account", "demo", "ui"},
 	{"app"},
