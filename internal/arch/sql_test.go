@@ -8,9 +8,9 @@ import (
 )
 
 // sharedTables belong to no environment: the tenants themselves, the row that
-// every node polls, what is known of the database as a whole, and the queue,
+// every node polls, what is known of the database as a whole, and the queues,
 // whose jobs carry their environment inside.
-var sharedTables = []string{"projects", "environments", "config_version", "settings", "outbox"}
+var sharedTables = []string{"projects", "environments", "config_version", "settings", "outbox", "periodic_work"}
 
 var (
 	createTable = regexp.MustCompile(`(?is)CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)\s*\((.*?)\n\)`)

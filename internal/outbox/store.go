@@ -146,7 +146,7 @@ func count(tx *store.Tx) (Stats, error) {
 }
 
 func purge(tx *store.Tx, before time.Time, budget int) (int64, error) {
-	return tx.Exec(`DELETE FROM outbox WHERE id IN
+	return tx.Exec(`DELETE FROM outbox WHERE state = 'dead' AND id IN
 		(SELECT id FROM outbox WHERE state = 'dead' AND run_at < $1 ORDER BY run_at, id LIMIT $2)`, store.Millis(before), int64(budget))
 }
 
