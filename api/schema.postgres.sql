@@ -30,7 +30,7 @@ CREATE TABLE events (
   created_at bigint NOT NULL,
   CONSTRAINT events_pkey PRIMARY KEY (environment_id, id)
 );
-CREATE INDEX events_created ON public.events USING btree (created_at);
+CREATE INDEX events_created ON events USING btree (created_at);
 
 CREATE TABLE outbox (
   id text COLLATE "C" NOT NULL,
@@ -45,8 +45,8 @@ CREATE TABLE outbox (
   created_at bigint NOT NULL,
   CONSTRAINT outbox_pkey PRIMARY KEY (id)
 );
-CREATE INDEX outbox_dead ON public.outbox USING btree (run_at, id) WHERE (state = 'dead'::text);
-CREATE INDEX outbox_due ON public.outbox USING btree (run_at, id) WHERE (state <> 'dead'::text);
+CREATE INDEX outbox_dead ON outbox USING btree (run_at, id) WHERE (state = 'dead'::text);
+CREATE INDEX outbox_due ON outbox USING btree (run_at, id) WHERE (state <> 'dead'::text);
 
 CREATE TABLE periodic_work (
   name text COLLATE "C" NOT NULL,
@@ -72,6 +72,16 @@ CREATE TABLE public_tokens (
   CONSTRAINT public_tokens_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id),
   CONSTRAINT public_tokens_id_key UNIQUE (id)
 );
+
+CREATE TABLE rate_limits (
+  environment_id text COLLATE "C" NOT NULL,
+  rule text COLLATE "C" NOT NULL,
+  key bytea NOT NULL,
+  taken bigint NOT NULL,
+  ends_at bigint NOT NULL,
+  CONSTRAINT rate_limits_pkey PRIMARY KEY (environment_id, rule, key)
+);
+CREATE INDEX rate_limits_end ON rate_limits USING btree (ends_at);
 
 CREATE TABLE redirect_urls (
   environment_id text COLLATE "C" NOT NULL,
@@ -111,8 +121,8 @@ CREATE TABLE sessions (
   CONSTRAINT sessions_pkey PRIMARY KEY (environment_id, id),
   CONSTRAINT sessions_token_hash_key UNIQUE (token_hash)
 );
-CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
-CREATE INDEX sessions_user ON public.sessions USING btree (environment_id, user_id);
+CREATE INDEX sessions_expiry ON sessions USING btree (expires_at);
+CREATE INDEX sessions_user ON sessions USING btree (environment_id, user_id);
 
 CREATE TABLE settings (
   name text COLLATE "C" NOT NULL,
@@ -149,8 +159,8 @@ CREATE TABLE user_factors (
   expires_at bigint,
   CONSTRAINT user_factors_pkey PRIMARY KEY (environment_id, kind, id)
 );
-CREATE INDEX user_factors_user ON public.user_factors USING btree (environment_id, kind, verified, user_id);
-CREATE UNIQUE INDEX user_factors_value ON public.user_factors USING btree (environment_id, kind, value) WHERE (value IS NOT NULL);
+CREATE INDEX user_factors_user ON user_factors USING btree (environment_id, kind, verified, user_id);
+CREATE UNIQUE INDEX user_factors_value ON user_factors USING btree (environment_id, kind, value) WHERE (value IS NOT NULL);
 
 CREATE TABLE user_terms (
   environment_id text COLLATE "C" NOT NULL,
@@ -159,7 +169,7 @@ CREATE TABLE user_terms (
   user_id text COLLATE "C" NOT NULL,
   CONSTRAINT user_terms_pkey PRIMARY KEY (environment_id, kind, term, user_id)
 );
-CREATE INDEX user_terms_user ON public.user_terms USING btree (environment_id, user_id, kind, term);
+CREATE INDEX user_terms_user ON user_terms USING btree (environment_id, user_id, kind, term);
 
 CREATE TABLE users (
   environment_id text COLLATE "C" NOT NULL,
@@ -177,9 +187,9 @@ CREATE TABLE users (
   document text NOT NULL,
   CONSTRAINT users_pkey PRIMARY KEY (environment_id, id)
 );
-CREATE INDEX users_changes_at ON public.users USING btree (environment_id, changes_at) WHERE (changes_at IS NOT NULL);
-CREATE UNIQUE INDEX users_external_id ON public.users USING btree (environment_id, external_id) WHERE (external_id IS NOT NULL);
-CREATE INDEX users_pending ON public.users USING btree (environment_id, id) WHERE (status = 'pending'::text);
+CREATE INDEX users_changes_at ON users USING btree (environment_id, changes_at) WHERE (changes_at IS NOT NULL);
+CREATE UNIQUE INDEX users_external_id ON users USING btree (environment_id, external_id) WHERE (external_id IS NOT NULL);
+CREATE INDEX users_pending ON users USING btree (environment_id, id) WHERE (status = 'pending'::text);
 
 CREATE TABLE webauthn_challenges (
   environment_id text COLLATE "C" NOT NULL,
@@ -195,8 +205,8 @@ CREATE TABLE webauthn_challenges (
   expires_at bigint NOT NULL,
   CONSTRAINT webauthn_challenges_pkey PRIMARY KEY (environment_id, id)
 );
-CREATE INDEX webauthn_challenges_expiry ON public.webauthn_challenges USING btree (expires_at);
-CREATE INDEX webauthn_challenges_user ON public.webauthn_challenges USING btree (environment_id, user_id);
+CREATE INDEX webauthn_challenges_expiry ON webauthn_challenges USING btree (expires_at);
+CREATE INDEX webauthn_challenges_user ON webauthn_challenges USING btree (environment_id, user_id);
 
 CREATE TABLE webauthn_credentials (
   environment_id text COLLATE "C" NOT NULL,
@@ -222,7 +232,7 @@ CREATE TABLE webauthn_credentials (
   CONSTRAINT webauthn_credentials_pkey PRIMARY KEY (environment_id, id),
   CONSTRAINT webauthn_credentials_environment_id_credential_id_key UNIQUE (environment_id, credential_id)
 );
-CREATE INDEX webauthn_credentials_user ON public.webauthn_credentials USING btree (environment_id, user_id, domain);
+CREATE INDEX webauthn_credentials_user ON webauthn_credentials USING btree (environment_id, user_id, domain);
 
 CREATE TABLE webauthn_used_challenges (
   environment_id text COLLATE "C" NOT NULL,

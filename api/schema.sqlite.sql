@@ -65,6 +65,16 @@ CREATE TABLE public_tokens (
   PRIMARY KEY (environment_id, id)
 );
 
+CREATE TABLE rate_limits (
+  environment_id TEXT NOT NULL,
+  rule TEXT NOT NULL,
+  key BYTEA NOT NULL,
+  taken BIGINT NOT NULL,
+  ends_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, rule, key)
+);
+CREATE INDEX rate_limits_end ON rate_limits (ends_at);
+
 CREATE TABLE redirect_urls (
   environment_id TEXT NOT NULL REFERENCES environments (id),
   id TEXT NOT NULL,

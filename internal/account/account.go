@@ -58,7 +58,7 @@ type getRequest struct{}
 // getResponse is the user itself with the envelope's fields among its own.
 type getResponse struct {
 	wire.Meta
-	user.User
+	User user.JSON `json:",inline"`
 }
 
 func (s *Service) get(ctx context.Context, _ *getRequest) (*getResponse, error) {
@@ -68,11 +68,7 @@ func (s *Service) get(ctx context.Context, _ *getRequest) (*getResponse, error) 
 		if err != nil {
 			return err
 		}
-		u, err := me.User.User()
-		if err != nil {
-			return err
-		}
-		resp.User = *u
+		resp.User = me.User.JSON
 		return nil
 	})
 	return resp, err
@@ -102,12 +98,12 @@ func (r *updateRequest) Validate() error {
 // SDK reads __user, mobile SDKs read user.
 type changeResponse struct {
 	wire.Meta
-	UserID        string              `json:"user_id"`
-	Emails        []user.Email        `json:"emails"`
-	PhoneNumbers  []user.PhoneNumber  `json:"phone_numbers"`
-	CryptoWallets []user.CryptoWallet `json:"crypto_wallets"`
-	User          user.JSON           `json:"user"`
-	BrowserUser   user.JSON           `json:"__user"`
+	UserID        string              `json:"user_id" required:"true"`
+	Emails        []user.Email        `json:"emails" required:"true"`
+	PhoneNumbers  []user.PhoneNumber  `json:"phone_numbers" required:"true"`
+	CryptoWallets []user.CryptoWallet `json:"crypto_wallets" required:"true"`
+	User          user.JSON           `json:"user" required:"true"`
+	BrowserUser   user.JSON           `json:"__user" required:"true"`
 }
 
 func changed(row *user.Row) (*changeResponse, error) {

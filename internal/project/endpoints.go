@@ -18,8 +18,8 @@ type whoamiRequest struct{}
 
 type whoamiResponse struct {
 	wire.Meta
-	ProjectID string `json:"project_id"`
-	Name      string `json:"name"`
+	ProjectID string `json:"project_id" required:"true"`
+	Name      string `json:"name" required:"true"`
 }
 
 func (s *Service) whoami(ctx context.Context, _ *whoamiRequest) (*whoamiResponse, error) {
@@ -35,27 +35,27 @@ type bootstrapRequest struct {
 // left out: an SDK that misses one discards the whole (official-sdk.md, 4).
 type bootstrapResponse struct {
 	wire.Meta
-	ProjectName            string           `json:"project_name"`
-	DisableWatermark       bool             `json:"disable_sdk_watermark"`
-	CNAMEDomain            *string          `json:"cname_domain"`
-	EmailDomains           []string         `json:"email_domains"`
-	Captcha                bootstrapCaptcha `json:"captcha_settings"`
-	PKCEForEmailMagicLinks bool             `json:"pkce_required_for_email_magic_links"`
-	PKCEForPasswordResets  bool             `json:"pkce_required_for_password_resets"`
-	PKCEForOAuth           bool             `json:"pkce_required_for_oauth"`
-	PKCEForSSO             bool             `json:"pkce_required_for_sso"`
-	SlugPattern            *string          `json:"slug_pattern"`
-	CreateOrganization     bool             `json:"create_organization_enabled"`
-	PasswordConfig         *struct{}        `json:"password_config"`
-	DFPProtectedAuth       bool             `json:"dfp_protected_auth_enabled"`
-	DFPProtectedAuthMode   string           `json:"dfp_protected_auth_mode" enum:"OBSERVATION,DECISIONING"`
-	RBACPolicy             *Policy          `json:"rbac_policy"`
-	SIWERequired           bool             `json:"siwe_required_for_crypto_wallets"`
-	Vertical               string           `json:"vertical"`
+	ProjectName            string           `json:"project_name" required:"true"`
+	DisableWatermark       bool             `json:"disable_sdk_watermark" required:"true"`
+	CNAMEDomain            *string          `json:"cname_domain" required:"true"`
+	EmailDomains           []string         `json:"email_domains" required:"true"`
+	Captcha                bootstrapCaptcha `json:"captcha_settings" required:"true"`
+	PKCEForEmailMagicLinks bool             `json:"pkce_required_for_email_magic_links" required:"true"`
+	PKCEForPasswordResets  bool             `json:"pkce_required_for_password_resets" required:"true"`
+	PKCEForOAuth           bool             `json:"pkce_required_for_oauth" required:"true"`
+	PKCEForSSO             bool             `json:"pkce_required_for_sso" required:"true"`
+	SlugPattern            *string          `json:"slug_pattern" required:"true"`
+	CreateOrganization     bool             `json:"create_organization_enabled" required:"true"`
+	PasswordConfig         *struct{}        `json:"password_config" required:"true"`
+	DFPProtectedAuth       bool             `json:"dfp_protected_auth_enabled" required:"true"`
+	DFPProtectedAuthMode   string           `json:"dfp_protected_auth_mode" required:"true" enum:"OBSERVATION,DECISIONING"`
+	RBACPolicy             *Policy          `json:"rbac_policy" required:"true"`
+	SIWERequired           bool             `json:"siwe_required_for_crypto_wallets" required:"true"`
+	Vertical               string           `json:"vertical" required:"true"`
 }
 
 type bootstrapCaptcha struct {
-	Enabled bool `json:"enabled"`
+	Enabled bool `json:"enabled" required:"true"`
 }
 
 func (s *Service) bootstrap(ctx context.Context, req *bootstrapRequest) (*bootstrapResponse, error) {

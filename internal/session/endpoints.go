@@ -20,7 +20,7 @@ func (c *Core) Endpoints() []wire.Endpoint {
 		wire.POST("/v1/sessions/authenticate", wire.Secret, c.authenticate, wire.Summary("Verify a session, and extend it or change its claims")),
 		wire.GET("/v1/sessions", wire.Secret, c.list, wire.Summary("List the active sessions of a user")),
 		wire.POST("/v1/sessions/revoke", wire.Secret, c.revoke, wire.Summary("End a session")),
-		wire.GET("/v1/sessions/jwks/{project_id}", wire.Open, c.jwks, wire.Summary("The keys that session JWTs are signed with")),
+		wire.GET("/v1/sessions/jwks/{project_id}", wire.Open, c.jwks, wire.Cache("public, max-age=60"), wire.Summary("The keys that session JWTs are signed with")),
 		wire.POST("/sdk/v1/sessions/authenticate", wire.Public, c.authenticate, wire.Summary("Verify and extend the browser's session")),
 		wire.POST("/sdk/v1/sessions/revoke", wire.Public, c.revoke, wire.Summary("Sign out")),
 	}
@@ -36,11 +36,11 @@ type authenticateRequest struct {
 
 type authenticateResponse struct {
 	wire.Meta
-	UserID       string     `json:"user_id"`
-	User         user.JSON  `json:"user"`
-	SessionToken string     `json:"session_token"`
-	SessionJWT   string     `json:"session_jwt"`
-	Session      *Session   `json:"session"`
+	UserID       string     `json:"user_id" required:"true"`
+	User         user.JSON  `json:"user" required:"true"`
+	SessionToken string     `json:"session_token" required:"true"`
+	SessionJWT   string     `json:"session_jwt" required:"true"`
+	Session      *Session   `json:"session" required:"true"`
 	Verdict      *verdict   `json:"verdict,omitempty"`
 	BrowserUser  *user.JSON `json:"__user,omitempty"`
 }
@@ -157,7 +157,7 @@ type listRequest struct {
 
 type listResponse struct {
 	wire.Meta
-	Sessions []*Session `json:"sessions"`
+	Sessions []*Session `json:"sessions" required:"true"`
 }
 
 func (c *Core) list(ctx context.Context, req *listRequest) (*listResponse, error) {
@@ -253,7 +253,7 @@ type jwksRequest struct {
 
 type jwksResponse struct {
 	wire.Meta
-	Keys []*jwk `json:"keys"`
+	Keys []*jwk `json:"keys" required:"true"`
 }
 
 func (c *Core) jwks(ctx context.Context, req *jwksRequest) (*jwksResponse, error) {

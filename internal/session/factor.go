@@ -10,8 +10,8 @@ import (
 // AuthenticationFactor). Exactly one of the pointers is set, or none for
 // factors without an object of their own.
 type Factor struct {
-	Type                string             `json:"type"`
-	DeliveryMethod      string             `json:"delivery_method"`
+	Type                string             `json:"type" required:"true"`
+	DeliveryMethod      string             `json:"delivery_method" required:"true"`
 	LastAuthenticatedAt Timestamp          `json:"last_authenticated_at"`
 	CreatedAt           Timestamp          `json:"created_at"`
 	UpdatedAt           Timestamp          `json:"updated_at"`
@@ -22,20 +22,20 @@ type Factor struct {
 
 // EmailFactor names the address a message was sent to.
 type EmailFactor struct {
-	EmailID      string `json:"email_id"`
-	EmailAddress string `json:"email_address"`
+	EmailID      string `json:"email_id" required:"true"`
+	EmailAddress string `json:"email_address" required:"true"`
 }
 
 // PhoneNumberFactor names the number a message was sent to.
 type PhoneNumberFactor struct {
-	PhoneID     string `json:"phone_id"`
-	PhoneNumber string `json:"phone_number"`
+	PhoneID     string `json:"phone_id" required:"true"`
+	PhoneNumber string `json:"phone_number" required:"true"`
 }
 
 // WebAuthnFactor names the passkey or security key that was used.
 type WebAuthnFactor struct {
-	WebAuthnRegistrationID string `json:"webauthn_registration_id"`
-	Domain                 string `json:"domain"`
+	WebAuthnRegistrationID string `json:"webauthn_registration_id" required:"true"`
+	Domain                 string `json:"domain" required:"true"`
 	UserAgent              string `json:"user_agent,omitempty"`
 }
 
@@ -54,38 +54,35 @@ func (f *Factor) identity() string {
 	return key
 }
 
-// Factors is the list of a session. It stays encoded until someone looks
-// inside: most requests only pass it on.
-type Factors struct {
-	list []Factor
-	text json.RawMessage
+// Factors is the list of a session as JSON text. It stays encoded until
+// someone looks inside: most requests only pass it on.
+type Factors struct{ text json.RawMessage }
+
+// WireJSON is the list as an array, never null.
+func (f Factors) WireJSON() []byte {
+	if f.text == nil {
+		return []byte("[]")
+	}
+	return f.text
 }
 
-// MarshalJSON returns the list as an array, never null.
-func (f Factors) MarshalJSON() ([]byte, error) {
-	if f.text != nil {
-		return f.text, nil
-	}
-	if f.list == nil {
-		return []byte("[]"), nil
-	}
-	return json.Marshal(f.list)
-}
+// MarshalJSON is WireJSON for the standard library, which makes the JWTs.
+func (f Factors) MarshalJSON() ([]byte, error) { return f.WireJSON(), nil }
 
-// UnmarshalJSON keeps the text; All decodes it.
+// UnmarshalJSON keeps the text.
 func (f *Factors) UnmarshalJSON(b []byte) error {
-	f.list, f.text = nil, slices.Clone(b)
+	f.text = slices.Clone(b)
 	return nil
 }
 
-// All returns the factors in the order they were first used.
-func (f *Factors) All() ([]Factor, error) {
-	if f.list == nil && f.text != nil {
-		if err := json.Unmarshal(f.text, &f.list); err != nil {
-			return nil, err
-		}
-	}
-	return f.list, nil
+// DescribedAs says how the list looks on the wire.
+func (Factors) DescribedAs() any { return []Factor{} }
+
+// All decodes the factors, in the order they were first used.
+func (f Factors) All() ([]Factor, error) {
+	var list []Factor
+	err := json.Unmarshal(f.WireJSON(), &list)
+	return list, err
 }
 
 // authenticated records that a factor was just proven.
@@ -102,8 +99,8 @@ func (f *Factors) authenticated(proven Factor, now time.Time) error {
 		proven.CreatedAt = list[at].CreatedAt
 		list[at] = proven
 	}
-	f.list, f.text = list, nil
-	return nil
+	f.text, err = json.Marshal(list)
+	return err
 }
 
 // category is how the step-up rule counts a factor (factors.md, section 4.4):
@@ -132,6 +129,3 @@ func categoryOf(f *Factor) category {
 		return 0
 	}
 }
-
-// DescribedAs says how the list looks on the wire.
-func (Factors) DescribedAs() any { return []Factor{} }

@@ -160,7 +160,7 @@ func (c *Core) settle(ctx context.Context, tx *store.Tx, j *join, proof *Proof, 
 		return nil, err
 	}
 	if row.Locked(tx.Now) {
-		return nil, errLocked
+		return nil, errLocked.WithRetryAfter(row.LockExpiresAt.Sub(tx.Now))
 	}
 	if verdict != nil {
 		return nil, c.failed(ctx, tx, j.env, row, proof, verdict)

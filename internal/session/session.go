@@ -14,10 +14,10 @@ import (
 
 // Session is the session as the wire shows it (contract.json, Session).
 type Session struct {
-	SessionID             string     `json:"session_id"`
-	UserID                string     `json:"user_id"`
-	AuthenticationFactors Factors    `json:"authentication_factors"`
-	Roles                 []string   `json:"roles"`
+	SessionID             string     `json:"session_id" required:"true"`
+	UserID                string     `json:"user_id" required:"true"`
+	AuthenticationFactors Factors    `json:"authentication_factors" required:"true"`
+	Roles                 []string   `json:"roles" required:"true"`
 	StartedAt             Timestamp  `json:"started_at"`
 	LastAccessedAt        Timestamp  `json:"last_accessed_at"`
 	ExpiresAt             Timestamp  `json:"expires_at"`
@@ -69,7 +69,7 @@ type Fields struct {
 	SessionJWT             string `json:"session_jwt,omitempty" door:"server" description:"The same by its JWT."`
 	SessionDurationMinutes *int   `json:"session_duration_minutes,omitempty" min:"5" max:"527040" description:"Starts a session, or sets the expiry of the given one, this many minutes from now. Without it no session is made."`
 	SessionCustomClaims    Claims `json:"session_custom_claims,omitempty" door:"server" description:"Merged into the session's claims; null deletes a key. At most 4 KB."`
-	TelemetryID            string `json:"telemetry_id,omitempty"`
+	TelemetryID            string `json:"telemetry_id,omitempty" description:"Accepted and not used yet."`
 }
 
 func (f *Fields) sessionFields() *Fields { return f }
@@ -78,12 +78,12 @@ func (f *Fields) sessionFields() *Fields { return f }
 // type; Login fills it in.
 type Result struct {
 	wire.Meta
-	UserID       string    `json:"user_id"`
-	User         user.JSON `json:"user"`
-	SessionToken string    `json:"session_token"`
-	SessionJWT   string    `json:"session_jwt"`
-	Session      *Session  `json:"session"`
-	UserDevice   *struct{} `json:"user_device"`
+	UserID       string    `json:"user_id" required:"true"`
+	User         user.JSON `json:"user" required:"true"`
+	SessionToken string    `json:"session_token" required:"true"`
+	SessionJWT   string    `json:"session_jwt" required:"true"`
+	Session      *Session  `json:"session" description:"null unless a session was asked for or given."`
+	UserDevice   *struct{} `json:"user_device" description:"null: devices are not recognised yet."`
 	// BrowserUser repeats the user where the browser SDK looks for it.
 	BrowserUser *user.JSON `json:"__user,omitempty"`
 }

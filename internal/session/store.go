@@ -26,6 +26,9 @@ func (v *scanned) into(r *Record) error {
 		return err
 	}
 	r.StartedAt, r.LastAccessedAt, r.ExpiresAt = store.Time(v.started), store.Time(v.accessed), store.Time(v.expires)
+	if v.claims == "null" {
+		return nil
+	}
 	return json.Unmarshal([]byte(v.claims), &r.Claims)
 }
 

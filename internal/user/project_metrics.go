@@ -12,14 +12,14 @@ type metricsRequest struct{}
 
 type metricsResponse struct {
 	wire.Meta
-	ProjectID string   `json:"project_id"`
-	Metrics   []metric `json:"metrics"`
+	ProjectID string   `json:"project_id" required:"true"`
+	Metrics   []metric `json:"metrics" required:"true"`
 }
 
 // metric is one count about an environment (contract.json, ProjectMetric).
 type metric struct {
-	Type  string `json:"metric_type" enum:"UNKNOWN,USER_COUNT,ORGANIZATION_COUNT,MEMBER_COUNT,M2M_CLIENT_COUNT"`
-	Count int64  `json:"count"`
+	Type  string `json:"metric_type" required:"true" enum:"UNKNOWN,USER_COUNT,ORGANIZATION_COUNT,MEMBER_COUNT,M2M_CLIENT_COUNT"`
+	Count int64  `json:"count" required:"true"`
 }
 
 // metrics counts the environment's users.
