@@ -101,7 +101,8 @@ var errStale = errAuthenticate.WithMessage("This sign-in was not started here, t
 // prepareAuthentication finds the credential and the ceremony, and verifies the
 // signature outside of any transaction, where it holds nobody up.
 func (s *Service) prepareAuthentication(ctx context.Context, req *authenticateRequest) (*authenticating, error) {
-	env := project.CallerFrom(ctx).Env
+	caller := project.CallerFrom(ctx)
+	env := caller.Env
 	sent, err := parseAssertion(req.Credential)
 	if err != nil {
 		return nil, err
@@ -135,7 +136,7 @@ func (s *Service) prepareAuthentication(ctx context.Context, req *authenticateRe
 		return nil, err
 	}
 	if a.verdict = a.checkOwner(sent); a.verdict == nil {
-		c := &ceremony{rules: rulesFor(env, a.credential.Domain), verifyUser: verifyUser, algorithms: algorithms}
+		c := &ceremony{rules: rulesFor(caller, a.credential.Domain), verifyUser: verifyUser, algorithms: algorithms}
 		a.result, a.verdict = c.verifyAssertion(sent, a.credential.PublicKey)
 	}
 	return a, nil

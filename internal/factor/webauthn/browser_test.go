@@ -131,6 +131,33 @@ func TestBrowserDomains(t *testing.T) {
 	}
 }
 
+// A page that shares the site but is not authorised cannot hand a credential
+// to somebody who asks in its place.
+func TestBrowserPagesAreAuthorised(t *testing.T) {
+	s := authtest.New(t)
+	s.Configure("sdk.basic.domains", `["https://app.example.com"]`)
+	userID := newUser(s, nil)
+	device := virtualkey.New()
+	home := virtualkey.Page{Origin: "https://app.example.com"}
+	c, err := device.Create(home, creationOptions(s, userID, body{"domain": "example.com"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Call(http.MethodPost, registerEnd, body{"user_id": userID, "public_key_credential": c.JSON(virtualkey.Base64)}).OK()
+	b := s.Browser()
+	b.Origin = home.Origin
+	signIn := func(page virtualkey.Page) *authtest.Answer {
+		options := b.Call(http.MethodPost, door+"authenticate/start/primary", body{"domain": "example.com"}).OK().String("public_key_credential_request_options")
+		g, err := device.Get(page, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.Call(http.MethodPost, door+"authenticate", body{"public_key_credential": g.JSON(virtualkey.Base64URL)})
+	}
+	signIn(home).OK()
+	signIn(virtualkey.Page{Origin: "https://blog.example.com"}).Refused(401, "unable_to_auth_webauthn_registration")
+}
+
 func TestRelatedOrigins(t *testing.T) {
 	s := authtest.New(t)
 	ask := func(host, query string) *authtest.Answer {

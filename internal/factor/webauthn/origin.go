@@ -54,8 +54,7 @@ func checkBrowserDomain(caller *project.Caller, rpID string) error {
 	if caller.Origin == "" { // an app: the operating system ties it to its domains
 		return nil
 	}
-	rules := rulesFor(caller.Env, rpID)
-	if !rules.allows(caller.Origin) {
+	if !rulesFor(caller, rpID).allows(caller.Origin) {
 		return errRegistrationDomain.WithMessage("Pages of %s cannot use passkeys of %s.", caller.Origin, rpID)
 	}
 	return nil
@@ -72,18 +71,26 @@ type originRules struct {
 	related []string // origins allowed by name, in addition
 	apps    []string // "android:apk-key-hash:..." origins of Android apps
 	frames  bool     // frames inside pages of any origin may use passkeys
+	// authorised reports whether an origin is one of the authorised domains. A
+	// page at the browser's door must be; nil authorises none.
+	authorised     func(origin string) bool
+	authorisedOnly bool
 }
 
-func rulesFor(env *project.Environment, rpID string) *originRules {
-	w := &env.Config.WebAuthn
-	return &originRules{rpID: rpID, live: env.Live(), related: w.RelatedOrigins, apps: w.AndroidKeyHashes, frames: w.AllowCrossOrigin}
+func rulesFor(caller *project.Caller, rpID string) *originRules {
+	w := &caller.Env.Config.WebAuthn
+	return &originRules{
+		rpID: rpID, live: caller.Env.Live(), related: w.RelatedOrigins, apps: w.AndroidKeyHashes, frames: w.AllowCrossOrigin,
+		// An app sends no Origin; its client names the RP ID itself as its own.
+		authorised: caller.Env.AllowsOrigin, authorisedOnly: caller.Browser && caller.Origin != "",
+	}
 }
 
 // allows reports whether an origin may speak for the RP ID: https on the RP ID
 // or a subdomain of it, an origin of the related-origins list, or a configured
 // Android app. A test environment is for developers, so there any port will
-// do, and plain http on the machine itself; a live one needs another port
-// than 443 on the list.
+// do, and plain http on the machine itself; in a live one another port than
+// 443 must be on the list or among the authorised domains.
 func (r *originRules) allows(origin string) bool {
 	if strings.HasPrefix(origin, "android:") {
 		return slices.Contains(r.apps, origin)
@@ -92,11 +99,13 @@ func (r *originRules) allows(origin string) bool {
 		return true
 	}
 	scheme, host, port, ok := project.ParseOrigin(origin)
-	if !ok || r.live && port != "" {
+	if !ok || scheme == "http" && (r.live || !project.IsLoopback(host)) {
 		return false
 	}
-	if scheme == "http" && (r.live || !project.IsLoopback(host)) {
-		return false
+	if r.authorisedOnly || r.live && port != "" {
+		if r.authorised == nil || !r.authorised(origin) {
+			return false
+		}
 	}
 	return host == r.rpID || strings.HasSuffix(host, "."+r.rpID)
 }

@@ -65,6 +65,20 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
+func TestAuthorisedPorts(t *testing.T) {
+	live := &project.Environment{ID: "project-live-1", Kind: id.Live}
+	live.Config.SDK.Basic.Domains = []string{"https://app.example.com:8443"}
+	for _, caller := range []*project.Caller{{Env: live}, {Env: live, Browser: true, Origin: "https://app.example.com:8443"}} {
+		rules := rulesFor(caller, "app.example.com")
+		if !rules.allows("https://app.example.com:8443") || rules.allows("https://app.example.com:9443") {
+			t.Errorf("browser %t: the authorised port is not the one allowed", caller.Browser)
+		}
+		if rules.allows("https://app.example.com") == caller.Browser {
+			t.Errorf("browser %t: a page that is not authorised", caller.Browser)
+		}
+	}
+}
+
 func TestDomains(t *testing.T) {
 	test := &project.Environment{ID: "project-test-1", Kind: id.Test}
 	live := &project.Environment{ID: "project-live-1", Kind: id.Live}

@@ -232,7 +232,7 @@ func (s *Service) prepareRegistration(ctx context.Context, req *registerRequest)
 	if p == nil || p.Ceremony != ceremonyCreate || p.UserID != r.who.UserID || p.SessionID != r.who.sessionID() {
 		return nil, errNoPending
 	}
-	c := &ceremony{rules: rulesFor(caller.Env, p.Domain), verifyUser: p.VerifyUser, algorithms: algorithms}
+	c := &ceremony{rules: rulesFor(caller, p.Domain), verifyUser: p.VerifyUser, algorithms: algorithms}
 	r.result, r.verdict = c.verifyRegistration(sent)
 	return r, nil
 }
