@@ -103,14 +103,15 @@ function fact(name: string, value: Node): HTMLElement {
   return h("div", {}, h("dt", { text: name }), h("dd", {}, value));
 }
 
-/** What proved who this is: "Passkey (iCloud Keychain)". */
+/** What proved who this is: "Passkey “iCloud Keychain”". */
 function proofs(factors: Factor[], user: User): string {
   return factors
     .map((factor) => {
       if (factor.type !== "webauthn") return factor.type.replace(/_/g, " ");
       const id = factor.webauthn_factor?.webauthn_registration_id;
       const name = user.webauthn_registrations.find((r) => r.webauthn_registration_id === id)?.name;
-      return name ? `Passkey (${name})` : "A passkey that was deleted since";
+      if (name === undefined) return "A passkey that was deleted since";
+      return name === "" || name === "Passkey" ? "Passkey" : `Passkey “${name}”`;
     })
     .join(", ");
 }

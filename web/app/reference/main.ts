@@ -23,7 +23,7 @@ async function load(): Promise<void> {
 }
 
 function show({ groups, version, count }: Reference): void {
-  byID("about").textContent = `${version ? `Version ${version}. ` : ""}${count} endpoints.`;
+  byID("about").textContent = `${version && version !== "dev" ? `Version ${version}. ` : ""}${count} endpoints.`;
   fill(byID("groups"), ...groups.map((group) => groupView(group, location.origin)));
   const parts = (["server", "browser", "open"] as Door[]).flatMap((door) => {
     const own = groups.filter((group) => group.door === door);

@@ -19,7 +19,7 @@ const doorHints: Record<Door, string> = {
 export function groupView(group: Group, base: string): HTMLElement {
   return h(
     "section",
-    { class: "ref-group", id: group.id, "aria-labelledby": `${group.id}-title` },
+    { class: "ref-group", id: group.id },
     h("h2", { id: `${group.id}-title`, tabindex: "-1", text: group.name }),
     h("p", { class: "muted small", text: doorHints[group.door] }),
     ...group.endpoints.map((endpoint) => endpointView(endpoint, base)),

@@ -41,7 +41,7 @@ function show(info: Info): void {
     h(
       "p",
       { class: "muted" },
-      `Version ${info.version}, with ${info.engine}${info.data ? " in " : ""}`,
+      `${info.version === "dev" ? "A development build" : `Version ${info.version}`}, with ${info.engine}${info.data ? " in " : ""}`,
       info.data ? h("code", { text: info.data }) : null,
       ".",
     ),
