@@ -74,26 +74,11 @@ func (c *Core) mint(env *project.Environment, key *Key, r *Record, roles []strin
 }
 
 // verifyJWT checks signature, issuer and audience, not the time, and returns
-// the session's id: an expired JWT of a living session is refreshed. The key
-// decides the algorithm, the token's header does not.
+// the session's id: an expired JWT of a living session is refreshed.
 func (c *Core) verifyJWT(ctx context.Context, env *project.Environment, token string) (string, error) {
-	if len(token) > maxJWT || strings.Count(token, ".") != 2 || strings.ContainsFunc(token, notInJWT) {
-		return "", errJWT
-	}
-	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
-	if err != nil {
-		return "", errJWT.Because(err)
-	}
-	key, err := c.verificationKey(ctx, env, signed.Signatures[0].Protected.KeyID)
+	payload, err := verifySignature(token, func(kid string) (*Key, error) { return c.verificationKey(ctx, env, kid) })
 	if err != nil {
 		return "", err
-	}
-	if key == nil || signed.Signatures[0].Protected.Algorithm != key.Algorithm {
-		return "", errJWT.Because(errors.New("no key of this environment has the kid and algorithm"))
-	}
-	payload, err := signed.Verify(key.public.Key)
-	if err != nil {
-		return "", errJWT.Because(err)
 	}
 	var claims struct {
 		Issuer   string      `json:"iss"`
@@ -110,6 +95,32 @@ func (c *Core) verifyJWT(ctx context.Context, env *project.Environment, token st
 		return "", errJWT.Because(errors.New("issuer, audience or session of another environment"))
 	}
 	return claims.Session.ID, nil
+}
+
+// verifySignature returns the payload of a compact JWS (RFC 7515) that the key
+// it names has signed. The key decides the algorithm, the token's header does
+// not; a nil key is unknown.
+func verifySignature(token string, find func(kid string) (*Key, error)) ([]byte, error) {
+	if len(token) > maxJWT || strings.Count(token, ".") != 2 || strings.ContainsFunc(token, notInJWT) {
+		return nil, errJWT
+	}
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
+	if err != nil {
+		return nil, errJWT.Because(err)
+	}
+	header := signed.Signatures[0].Protected
+	key, err := find(header.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	if key == nil || header.Algorithm != key.Algorithm {
+		return nil, errJWT.Because(errors.New("no key of this environment has the kid and algorithm"))
+	}
+	payload, err := signed.Verify(key.public.Key)
+	if err != nil {
+		return nil, errJWT.Because(err)
+	}
+	return payload, nil
 }
 
 // notInJWT finds what no compact JWS holds (RFC 7515, section 7.1). Decoders
