@@ -135,9 +135,11 @@ func (db *DB) Migrate(ctx context.Context) error {
 	}
 }
 
-// collision says whether err may be due to another process at the same work.
+// collision says whether err may be due to another process at the same work
+// that is not finished: what fails because that one was faster shows as
+// progress.
 func collision(err error) bool {
-	return IsUnique(err) || passing(err) || lite.IsBusy(err) || lite.IsDriverBusy(err)
+	return passing(err) || lite.IsBusy(err) || lite.IsDriverBusy(err)
 }
 
 func (db *DB) applyPending(ctx context.Context, s migrationState) error {
@@ -161,6 +163,9 @@ func (db *DB) applyPending(ctx context.Context, s migrationState) error {
 		return err
 	}
 	_, err = p.Up(ctx)
+	if partial := (*goose.PartialError)(nil); errors.As(err, &partial) {
+		return fmt.Errorf("%s: %w", partial.Failed.Source.Path, partial.Err)
+	}
 	return err
 }
 

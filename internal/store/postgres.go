@@ -22,6 +22,10 @@ type postgresDB struct {
 	o    *Options
 	pool *pgxpool.Pool
 
+	// generation counts how often the pool was emptied after a connection was
+	// lost, so that those who notice the same loss empty it once.
+	generation atomic.Int64
+
 	// Texts of first statements of Views that turned out to have more.
 	longer      sync.Map
 	longerCount atomic.Int64
@@ -30,6 +34,9 @@ type postgresDB struct {
 const (
 	// reruns bounds how often a transaction is tried.
 	reruns = 12
+	// reconnects bounds how often one is tried on a new connection: what the
+	// server dies of should not be given to it again and again.
+	reconnects = 3
 	// statementLimit bounds one statement, so that a server that went away
 	// without a word does not keep callers for ever.
 	statementLimit = time.Minute
@@ -123,7 +130,7 @@ func (db *postgresDB) rerun(ctx context.Context, try func(attempt int) (err, cau
 		if cause == nil || !passing(cause) {
 			return err
 		}
-		if attempt == reruns {
+		if attempt == reruns || attempt == reconnects && isLost(cause) {
 			return fmt.Errorf("giving up after %d attempts: %w", attempt, err)
 		}
 		if cause == errMoved {
@@ -145,18 +152,27 @@ func (db *postgresDB) rerun(ctx context.Context, try func(attempt int) (err, cau
 // errMoved says that the first statement of a View has another answer by now.
 var errMoved = errors.New("store: the snapshot moved")
 
+// lost is the end of the connection before the commit was asked for, so that
+// nothing of the transaction remains.
+type lost struct{ error }
+
+func isLost(err error) bool {
+	_, is := err.(lost)
+	return is
+}
+
 // passing says whether the same transaction may succeed when run again.
 func passing(err error) bool {
 	var pg *pgconn.PgError
 	switch {
+	case err == errMoved || isLost(err):
+		return true
 	case errors.As(err, &pg):
 		return pg.Code == "40001" || // serialization_failure
 			pg.Code == "40P01" || // deadlock_detected
 			// A prepared statement from before a migration; pgx has thrown it
 			// away by now.
 			pg.Code == "0A000" && strings.Contains(pg.Message, "cached plan")
-	case err == errMoved:
-		return true
 	}
 	// Nothing was sent, for example on a connection found to be closed.
 	return pgconn.SafeToRetry(err)
@@ -165,6 +181,7 @@ func passing(err error) bool {
 // attempt runs fn once, in a transaction that begins with the first statement;
 // an empty begin is a View's attempt without one.
 func (db *postgresDB) attempt(ctx context.Context, begin string, fn func(*Tx) error) (err, cause error) {
+	generation := db.generation.Load()
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -179,6 +196,13 @@ func (db *postgresDB) attempt(ctx context.Context, begin string, fn func(*Tx) er
 	defer tx.end()
 	commit, err := tx.verdict(fn(tx))
 	if tx.failed != nil {
+		if run.failed != nil && run.conn.IsClosed() && !pgconn.Timeout(run.failed) {
+			// The others in the pool were likely lost with it.
+			if db.generation.CompareAndSwap(generation, generation+1) {
+				db.pool.Reset()
+			}
+			return err, lost{run.failed}
+		}
 		return err, run.failed
 	}
 	if !commit || !run.begun {

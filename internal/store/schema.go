@@ -93,7 +93,7 @@ const (
 		JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
 		WHERE k.contype <> 'n'
 		ORDER BY c.relname COLLATE "C", k.contype <> 'p', k.conname COLLATE "C"`
-	pgIndexes = `SELECT i.tablename, i.indexdef FROM pg_indexes i
+	pgIndexes = `SELECT i.tablename, replace(i.indexdef, ' ON ' || quote_ident(i.schemaname) || '.', ' ON ') FROM pg_indexes i
 		WHERE i.schemaname = current_schema() AND NOT EXISTS (
 			SELECT 1 FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace
 			WHERE k.conname = i.indexname AND n.nspname = i.schemaname)

@@ -183,12 +183,13 @@ func (db *sqliteDB) migrator() (migrator, error) {
 type readers struct {
 	path  string
 	slots chan struct{}
+	over  chan struct{} // closed with the pool
 	mu    sync.Mutex
 	idle  []*liteConn
 }
 
 func newReaders(path string, n int) *readers {
-	return &readers{path: path, slots: make(chan struct{}, n)}
+	return &readers{path: path, slots: make(chan struct{}, n), over: make(chan struct{})}
 }
 
 func (r *readers) get(ctx context.Context) (*liteConn, error) {
@@ -200,6 +201,8 @@ func (r *readers) get(ctx context.Context) (*liteConn, error) {
 	default:
 		select {
 		case r.slots <- struct{}{}:
+		case <-r.over:
+			return nil, ErrClosed
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -234,6 +237,7 @@ func (r *readers) put(c *liteConn) {
 
 // close waits for every reader.
 func (r *readers) close() {
+	close(r.over)
 	for range cap(r.slots) {
 		r.slots <- struct{}{}
 	}
