@@ -22,9 +22,8 @@ func flagsOf(b byte) protocol.AuthenticatorFlags { return protocol.Authenticator
 
 // attester is a manufacturer of authenticators with an attestation key.
 type attester struct {
-	key    *ecdsa.PrivateKey
-	chain  [][]byte // leaf, issuer, root
-	issuer *x509.Certificate
+	key   *ecdsa.PrivateKey
+	chain [][]byte // leaf, issuer, root
 }
 
 // The library compares certificates with the computer's clock, so these are

@@ -176,9 +176,9 @@ func (a *authenticating) checkOwner(sent *assertion) error {
 	return nil
 }
 
-// failedUser is whose failure a refused assertion is: the user the ceremony
-// was started for, or else the credential's.
-func (a *authenticating) failedUser() string {
+// provenUser is whom the ceremony is about: the user it was started for, or
+// else the credential's. A refused assertion is that user's failure.
+func (a *authenticating) provenUser() string {
 	if a.pending != nil {
 		return a.pending.UserID
 	}
@@ -189,21 +189,42 @@ func (a *authenticating) failedUser() string {
 // A challenge answered twice or too late is refused without counting towards
 // the lock: it proves nothing about anybody.
 func (s *Service) proveAuthentication(ctx context.Context, tx *store.Tx, _ *authenticateRequest, a *authenticating, resp *proofResponse) (session.Proof, error) {
-	c := a.credential
+	c, env := a.credential, project.CallerFrom(ctx).Env
 	proof := session.Proof{Factor: factorOf(c.ID, c.Domain, c.UserAgent)}
-	first, err := a.endCeremony(tx, project.CallerFrom(ctx).Env.ID)
+	if err := holdUser(tx, env, a.provenUser()); apierr.From(err) != nil {
+		return proof, errNotFound.Because(err) // the user is gone, and the credential too
+	} else if err != nil {
+		return proof, err
+	}
+	first, err := a.endCeremony(tx, env.ID)
 	if err != nil {
 		return proof, err
 	}
 	if !first {
 		return proof, errStale
 	}
-	proof.UserID = a.failedUser()
 	if a.verdict != nil {
+		proof.UserID = a.provenUser()
 		return proof, a.verdict
 	}
 	resp.RegistrationID = c.ID
-	return proof, s.recordUse(ctx, tx, a)
+	exists, err := s.recordUse(ctx, tx, a)
+	if err == nil && !exists {
+		return proof, errNotFound // deleted a moment ago: nobody's failure
+	}
+	proof.UserID = c.UserID
+	return proof, err
+}
+
+// holdUser locks the user's row before anything else is, in the order that
+// everybody keeps: deleting a passkey locks the user and then the credential.
+// SQLite has one writer, and nothing to lock.
+func holdUser(tx *store.Tx, env *project.Environment, userID string) error {
+	if tx.ForUpdate() == "" {
+		return nil
+	}
+	_, err := user.ForUpdate(tx, env, userID)
+	return err
 }
 
 // endCeremony reports whether this transaction is the one, in time, that
@@ -224,34 +245,32 @@ func (a *authenticating) endCeremony(tx *store.Tx, envID string) (bool, error) {
 // recordUse writes what the assertion says about the credential. A counter
 // that did not go up hints at a copy of the key (WebAuthn L3, section 6.1.1):
 // it raises an event, and the environment decides whether it also refuses.
-// Authenticators without a counter stay at zero.
-func (s *Service) recordUse(ctx context.Context, tx *store.Tx, a *authenticating) error {
+// Authenticators without a counter stay at zero. It reports false when the
+// credential is gone.
+func (s *Service) recordUse(ctx context.Context, tx *store.Tx, a *authenticating) (bool, error) {
 	env, c := project.CallerFrom(ctx).Env, a.credential
 	// Some providers learn to sync after a key was made, so a changed flag is
 	// worth knowing about and no reason to lock its owner out.
 	if a.result.Flags.HasBackupEligible() != c.BackupEligible {
 		if err := s.report(ctx, tx, eventBackupEligible, c, map[string]any{"backup_eligible": a.result.Flags.HasBackupEligible()}); err != nil {
-			return err
+			return false, err
 		}
 	}
 	counted, err := useCredential(tx, env.ID, c.ID, a.result)
 	if err != nil || counted {
-		return err
+		return true, err
 	}
 	stored, exists, err := signCount(tx, env.ID, c.ID)
-	if err != nil {
-		return err
-	}
-	if !exists {
-		return errNotFound
+	if err != nil || !exists {
+		return exists, err
 	}
 	rejects := env.Config.RejectsSignCount()
 	details := map[string]any{"stored": stored, "received": a.result.SignCount, "rejected": rejects}
 	if err := s.report(ctx, tx, eventSignCount, c, details); err != nil {
-		return err
+		return true, err
 	}
 	if rejects {
-		return errAuthenticate.WithMessage("The passkey's sign counter did not go up, which hints at a copy of it. Sign in another way and register the passkey again.")
+		return true, errAuthenticate.WithMessage("The passkey's sign counter did not go up, which hints at a copy of it. Sign in another way and register the passkey again.")
 	}
-	return useClone(tx, env.ID, c.ID, a.result)
+	return true, useClone(tx, env.ID, c.ID, a.result)
 }

@@ -243,6 +243,9 @@ func (s *Service) prepareRegistration(ctx context.Context, req *registerRequest)
 func (s *Service) proveRegistration(ctx context.Context, tx *store.Tx, _ *registerRequest, r *registering, resp *proofResponse) (session.Proof, error) {
 	env := project.CallerFrom(ctx).Env
 	proof := session.Proof{Factor: factorOf("", r.pending.Domain, r.pending.UserAgent)}
+	if err := holdUser(tx, env, r.pending.UserID); err != nil {
+		return proof, err
+	}
 	first, err := takeChallenge(tx, env.ID, r.pending.ID)
 	if err != nil {
 		return proof, err

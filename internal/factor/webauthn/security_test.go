@@ -365,3 +365,58 @@ func TestSecurity52LockedUser(t *testing.T) {
 		p.SignIn(nil).OK()
 	})
 }
+
+func TestSignInRacesDeletion(t *testing.T) {
+	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
+		for _, path := range []string{"webauthn_registrations/", ""} {
+			p := s.Person("racer" + fmt.Sprint(len(path)) + "@example.com")
+			if path != "" {
+				path += p.RegistrationID
+			} else {
+				path = p.UserID
+			}
+			assertions := make(chan string, 12)
+			for range cap(assertions) {
+				assertions <- p.Assertion()
+			}
+			close(assertions)
+			answers := race(cap(assertions)+1, func() *authtest.Answer {
+				assertion, more := <-assertions
+				if !more {
+					return s.Call(http.MethodDelete, "/v1/users/"+path, nil)
+				}
+				return s.Call(http.MethodPost, authEnd, body{"public_key_credential": assertion, "session_duration_minutes": 5})
+			})
+			for answer := range answers {
+				if !strings.HasPrefix(answer, "200") && !strings.HasPrefix(answer, "404") {
+					t.Errorf("%s: %v", path, answers)
+				}
+			}
+			s.Call(http.MethodPost, authEnd, body{"public_key_credential": p.Assertion()}).Refused(404, "webauthn_registration_not_found")
+		}
+	})
+}
+
+func TestRegistrationsInParallelGetTheirOwnNames(t *testing.T) {
+	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
+		userID := newUser(s, nil)
+		credentials := make(chan string, 8)
+		for range cap(credentials) {
+			credentials <- create(t, virtualkey.New(), creationOptions(s, userID, nil)).JSON(virtualkey.Base64)
+		}
+		answers := race(cap(credentials), func() *authtest.Answer {
+			return s.Call(http.MethodPost, registerEnd, body{"user_id": userID, "public_key_credential": <-credentials})
+		})
+		if answers["200 <nil>"] != cap(credentials) {
+			t.Fatal(answers)
+		}
+		names := map[string]bool{}
+		list, _ := s.Call(http.MethodGet, "/v1/users/"+userID, nil).OK().Get("webauthn_registrations").([]any)
+		for _, r := range list {
+			names[fmt.Sprint(r.(map[string]any)["name"])] = true
+		}
+		if len(names) != cap(credentials) || !names["iCloud Keychain 8"] {
+			t.Errorf("names %v", names)
+		}
+	})
+}
