@@ -45,11 +45,11 @@ var bans = []ban{
 		why: "the logger is handed in: a global one cannot be silenced, captured or given a request id",
 	},
 	{
-		pkg: "fmt", names: []string{"Print", "Printf", "Println"}, in: programs,
+		pkg: "fmt", names: []string{"Print", "Printf", "Println"}, in: programs, tests: true,
 		why: "libraries return values; what a person reads is printed by the command",
 	},
 	{
-		pkg: "os", names: []string{"Stdout", "Stderr", "Stdin", "Args"}, in: programs,
+		pkg: "os", names: []string{"Stdout", "Stderr", "Stdin", "Args"}, in: programs, tests: true,
 		why: "the terminal belongs to the command, which hands writers down",
 	},
 	{
