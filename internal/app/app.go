@@ -15,6 +15,7 @@ import (
 	"gatehouse/internal/account"
 	"gatehouse/internal/config"
 	"gatehouse/internal/factor/webauthn"
+	"gatehouse/internal/outbox"
 	"gatehouse/internal/project"
 	"gatehouse/internal/secret"
 	"gatehouse/internal/session"
@@ -33,6 +34,8 @@ type Options struct {
 	Logger   *slog.Logger
 	// Now is the clock of everything; nil means the system's.
 	Now func() time.Time
+	// Development opens /metrics to the machine itself.
+	Development bool
 	// Extra gives further endpoints, such as the pages of development mode. It
 	// is called when all services are ready and before the first request.
 	Extra func(context.Context, *App) ([]wire.Endpoint, error)
@@ -46,10 +49,13 @@ type App struct {
 	Users    *user.Service
 	Sessions *session.Core
 	WebAuthn *webauthn.Service
+	Outbox   *outbox.Queue
 	Server   *wire.Server
 	Logger   *slog.Logger
 
 	options   Options
+	metrics   *metrics
+	tracing   *tracing // nil when off
 	publicURL atomic.Pointer[string]
 	leaving   atomic.Bool // asked to stop, still serving
 	broken    chan error  // told once when the database can no longer be trusted
@@ -90,15 +96,21 @@ func open(ctx context.Context, o Options, keyring *secret.Keyring) (*App, error)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &App{Keyring: keyring, Logger: o.Logger, options: o, broken: make(chan error, 1)}
+	a := &App{Keyring: keyring, Logger: o.Logger, options: o, metrics: newMetrics(), broken: make(chan error, 1)}
 	a.SetPublicURL(o.Server.Base())
 	var err error
-	a.DB, err = store.Open(ctx, store.Options{
-		URL: o.Database.DatabaseURL, Now: o.Now, Logger: o.Logger,
-		Fatal: func(err error) { a.broken <- err },
-	})
-	if err != nil {
+	if a.tracing, err = newTracing(ctx, o.Server.TraceEndpoint, o.Logger); err != nil {
 		return nil, err
+	}
+	database := store.Options{
+		URL: o.Database.DatabaseURL, Now: o.Now, Logger: o.Logger, Observe: a.metrics.databaseTime,
+		Fatal: func(err error) { a.broken <- err },
+	}
+	if a.tracing != nil {
+		database.Trace = a.tracing.database
+	}
+	if a.DB, err = store.Open(ctx, database); err != nil {
+		return nil, errors.Join(err, a.tracing.close())
 	}
 	return a, nil
 }
@@ -136,18 +148,29 @@ func (a *App) build() {
 	a.Users = user.New(a.DB, a.Keyring)
 	a.Sessions = session.New(session.Config{
 		DB: a.DB, Keyring: a.Keyring, Users: a.Users, Projects: a.Projects, PublicURL: a.PublicURL,
+		Observe: a.metrics.login,
 	})
 	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Projects)
 	a.Users.SetHooks(user.Hooks{OnDelete: a.Sessions.Forget}, a.WebAuthn.Hooks())
+	a.Outbox = a.newQueue()
+	a.metrics.watch(a.Projects, a.Outbox)
 }
 
 func (a *App) mount(proxies []netip.Prefix, endpoints []wire.Endpoint) *wire.Server {
-	return wire.NewServer(wire.Config{
-		Gates:          map[wire.Auth]wire.Gate{wire.Secret: a.Projects.SecretGate, wire.Public: a.Projects.PublicGate},
+	c := wire.Config{
+		Gates: map[wire.Auth]wire.Gate{
+			wire.Secret: a.Projects.SecretGate,
+			wire.Public: a.limitedGate(a.Projects.PublicGate, a.options.Server.SDKRateLimit),
+		},
 		Logger:         a.Logger,
 		TrustedProxies: proxies,
 		Now:            a.options.Now,
-	}, endpoints...)
+		Observe:        a.metrics.request,
+	}
+	if a.tracing != nil {
+		c.Trace = a.tracing.request
+	}
+	return wire.NewServer(c, endpoints...)
 }
 
 // PublicURL is where clients reach the server, without a trailing slash.
@@ -156,7 +179,7 @@ func (a *App) PublicURL() string { return *a.publicURL.Load() }
 // SetPublicURL is for a server that learns its port when it listens.
 func (a *App) SetPublicURL(url string) { a.publicURL.Store(&url) }
 
-// Close releases the database.
-func (a *App) Close() error { return a.DB.Close() }
+// Close releases the database and sends the last traces.
+func (a *App) Close() error { return errors.Join(a.DB.Close(), a.tracing.close()) }
 
 func (a *App) account() *account.Service { return account.New(a.DB, a.Users, a.Sessions) }

@@ -12,6 +12,7 @@ func (a *App) operations() []wire.Endpoint {
 	return []wire.Endpoint{
 		wire.Raw(http.MethodGet, "/healthz", wire.Open, http.HandlerFunc(a.healthz)),
 		wire.Raw(http.MethodGet, "/readyz", wire.Open, http.HandlerFunc(a.readyz)),
+		wire.Raw(http.MethodGet, "/metrics", wire.Open, a.servedMetrics()),
 		wire.Raw(http.MethodPost, "/sdk/v1/events", wire.Open, http.HandlerFunc(a.sdkEvents)),
 	}
 }

@@ -19,7 +19,7 @@ const configPoll = 250 * time.Millisecond
 // finish. It also does the background work.
 func (a *App) Run(ctx context.Context, listeners ...net.Listener) error {
 	server := &http.Server{
-		Handler:           http.HandlerFunc(a.serveHTTP),
+		Handler:           a,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      60 * time.Second,
@@ -37,21 +37,23 @@ func (a *App) Run(ctx context.Context, listeners ...net.Listener) error {
 			listeners[i] = tls.NewListener(l, server.TLSConfig)
 		}
 	}
+	stopMetrics, err := a.serveMetrics()
+	if err != nil {
+		return err
+	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() { a.watchConfig(work) })
-	background.Go(func() {
-		a.prepareKeys(work)
-		a.maintain(work)
-	})
+	background.Go(func() { a.prepareKeys(work) })
+	background.Go(func() { a.work(work) })
 	served := make(chan error, len(listeners))
 	for _, l := range listeners {
 		go func() { served <- server.Serve(l) }()
 	}
-	err := a.wait(ctx, server, served)
+	err = a.wait(ctx, server, served)
 	stop()
 	background.Wait()
-	return err
+	return errors.Join(err, stopMetrics())
 }
 
 func (a *App) wait(ctx context.Context, server *http.Server, served <-chan error) error {
@@ -83,9 +85,13 @@ func (a *App) leave() {
 	}
 }
 
-func (a *App) serveHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP implements http.Handler.
+func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.leaving.Load() {
 		w.Header().Set("Connection", "close")
+	}
+	if a.tracing != nil {
+		r = a.tracing.extract(r)
 	}
 	a.Server.ServeHTTP(w, r)
 }

@@ -41,21 +41,24 @@ type Server struct {
 }
 
 // node is what a second server needs to share the first one's data.
-type node struct{ url, masterKey string }
+type node struct {
+	url, masterKey string
+	edits          []func(*app.Options)
+}
 
-// New starts a server on a fresh SQLite database.
-func New(t testing.TB) *Server { return start(t, store.SQLite) }
+// New starts a server on a fresh SQLite database, with options as edited.
+func New(t testing.TB, edits ...func(*app.Options)) *Server { return start(t, store.SQLite, edits...) }
 
 // Each runs a test against a server on every engine.
-func Each(t *testing.T, test func(t *testing.T, s *Server)) {
+func Each(t *testing.T, test func(t *testing.T, s *Server), edits ...func(*app.Options)) {
 	for _, engine := range storetest.Engines() {
-		t.Run(string(engine), func(t *testing.T) { test(t, start(t, engine)) })
+		t.Run(string(engine), func(t *testing.T) { test(t, start(t, engine, edits...)) })
 	}
 }
 
-func start(t testing.TB, engine store.Engine) *Server {
+func start(t testing.TB, engine store.Engine, edits ...func(*app.Options)) *Server {
 	t.Helper()
-	s := open(t, node{storetest.URL(t, engine), secret.NewMasterKey()}, storetest.NewClock())
+	s := open(t, node{storetest.URL(t, engine), secret.NewMasterKey(), edits}, storetest.NewClock())
 	test, live, err := s.Projects.CreateProject(t.Context(), "Acme")
 	if err != nil {
 		t.Fatal(err)
@@ -81,17 +84,21 @@ func (s *Server) Node() *Server {
 func open(t testing.TB, n node, clock *storetest.Clock) *Server {
 	t.Helper()
 	s := &Server{Clock: clock, Logs: &Log{}, t: t, node: n, http: &http.Client{}}
-	var err error
-	s.App, err = app.Open(context.Background(), app.Options{
+	o := app.Options{
 		Database: config.Database{DatabaseURL: n.url, MasterKey: n.masterKey},
 		Server:   config.Server{PublicURL: "http://localhost"},
 		Logger:   slog.New(slog.NewJSONHandler(s.Logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now:      clock.Now,
-	})
+	}
+	for _, edit := range n.edits {
+		edit(&o)
+	}
+	var err error
+	s.App, err = app.Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(s.App.Server)
+	web := httptest.NewServer(s.App)
 	_, port, err := net.SplitHostPort(web.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)

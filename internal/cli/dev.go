@@ -84,6 +84,8 @@ func (d *devServer) open(ctx context.Context) (*app.App, error) {
 		Logger:   d.logger,
 		Now:      time.Now,
 		Extra:    d.pages,
+		// The metrics are for whoever sits at this machine.
+		Development: true,
 	})
 }
 

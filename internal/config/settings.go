@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/url"
 	"reflect"
 	"strings"
@@ -26,8 +27,9 @@ func Settings(structs ...any) []Setting {
 		for i := range v.NumField() {
 			tag := v.Type().Field(i).Tag
 			text := format(v.Field(i))
+			variable, _, _ := strings.Cut(tag.Get("env"), ",") // ours; others' names may follow
 			list = append(list, Setting{
-				Name: tag.Get("name"), Variable: tag.Get("env"), Default: tag.Get("default"), Help: tag.Get("help"),
+				Name: tag.Get("name"), Variable: variable, Default: tag.Get("default"), Help: tag.Get("help"),
 				Value: mask(tag.Get("secret"), text), IsSet: text != "",
 			})
 		}
@@ -42,7 +44,7 @@ func format(v reflect.Value) string {
 	case interface{ String() string }:
 		return x.String()
 	default:
-		return v.String()
+		return fmt.Sprint(x)
 	}
 }
 
