@@ -5,7 +5,6 @@
 package demo
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -41,7 +40,7 @@ type Config struct {
 // to the API it took, for the page to show.
 type Demo struct {
 	config  Config
-	key     []byte // signs the sign-up cookie; a restart makes the browser start over
+	key     []byte // signs the sign-up cookie
 	jwks    keyCache
 	handler http.Handler
 }
@@ -51,8 +50,7 @@ func New(c Config) *Demo {
 	if c.Client == nil {
 		c.Client = &http.Client{Timeout: 10 * time.Second}
 	}
-	d := &Demo{config: c, key: make([]byte, 32)}
-	rand.Read(d.key) // never fails (crypto/rand)
+	d := &Demo{config: c, key: signUpKey(c.Secret)}
 	mux := http.NewServeMux()
 	mux.Handle("GET "+Prefix+"config", d.endpoint(d.page))
 	mux.Handle("POST "+Prefix+"register/start", d.endpoint(d.startRegistration))

@@ -117,7 +117,8 @@ func TestCreatingAnAccount(t *testing.T) {
 func TestACancelledSignUpGoesOnInTheSameBrowserOnly(t *testing.T) {
 	w := newWorld(t)
 	mine, stranger := w.browser(), w.browser()
-	for range 2 { // the person cancels the first dialog and tries again
+	for range 2 { // the person cancels the first dialog and tries again; the server is restarted in between
+		w.demo = New(w.demo.config)
 		if status, errorType := mine.start("ada@example.com"); status != 200 {
 			t.Fatalf("start answered %d %s", status, errorType)
 		}
@@ -232,7 +233,9 @@ func TestTheSignUpCookieCannotBeMadeUp(t *testing.T) {
 	b.start("ada@example.com")
 	genuine := b.cookies[signUpCookieName].Value
 	payload, signature, _ := strings.Cut(genuine, ".")
-	another := New(w.demo.config).signUpCookie(signUp{UserID: "user-test-victim", Email: "victim@example.com", Expires: w.now.Add(time.Hour).Unix()})
+	elsewhere := w.demo.config
+	elsewhere.Secret = "secret-test-another"
+	another := New(elsewhere).signUpCookie(signUp{UserID: "user-test-victim", Email: "victim@example.com", Expires: w.now.Add(time.Hour).Unix()})
 	otherPayload, _, _ := strings.Cut(another.Value, ".")
 	for name, value := range map[string]string{
 		"empty":                            "",

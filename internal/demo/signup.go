@@ -11,6 +11,14 @@ import (
 
 const signUpCookieName = "gatehouse_demo_signup"
 
+// signUpKey derives the key that signs the cookie from the secret this backend has anyway, so that a restart
+// lets the browser go on.
+func signUpKey(secret string) []byte {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte("gatehouse demo sign-up cookie"))
+	return mac.Sum(nil)
+}
+
 // signUp says which user this browser is creating a passkey for. It lives in a cookie, signed so that nobody
 // can name another user, and readable by this backend alone.
 type signUp struct {

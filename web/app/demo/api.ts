@@ -1,6 +1,7 @@
 // Everything this page asks for: the app's own backend under /demo/api, and the browser's door.
-import { Door, send, type Call } from "../../sdk/door";
-import type { CreationOptionsJSON, RequestOptionsJSON } from "../../sdk/credential";
+import { APIError, Door, send, type Call } from "../../sdk/door";
+import { credentialJSON, type CreationOptionsJSON, type RequestOptionsJSON } from "../../sdk/credential";
+import { signalUnknown } from "../../sdk/passkeys";
 import type { Config, Login, Registration, Session, User } from "./types";
 
 /** Who made a call to the API: this page, or the app's backend on its behalf. */
@@ -56,8 +57,18 @@ export class API {
     return (await this.backend<{ options: CreationOptionsJSON }>("POST", "register/start", { email })).options;
   }
 
-  finishRegistration(credential: unknown): Promise<Login> {
-    return this.backend("POST", "register/finish", { credential });
+  finishRegistration(credential: PublicKeyCredential): Promise<Login> {
+    return this.orForget(credential, this.backend("POST", "register/finish", { credential: credentialJSON(credential) }));
+  }
+
+  /** A new passkey that the server refuses opens nothing: the password manager that made it may forget it. */
+  private async orForget<T>(credential: PublicKeyCredential, finished: Promise<T>): Promise<T> {
+    try {
+      return await finished;
+    } catch (error) {
+      if (error instanceof APIError && error.status < 500) void signalUnknown((await this.config()).domain, credential);
+      throw error;
+    }
   }
 
   verifySession(): Promise<Verification> {
@@ -80,9 +91,9 @@ export class API {
     return JSON.parse(started.public_key_credential_request_options) as RequestOptionsJSON;
   }
 
-  signIn(credential: unknown): Promise<Login> {
+  signIn(credential: PublicKeyCredential): Promise<Login> {
     return this.browser("POST", "/webauthn/authenticate", {
-      public_key_credential: JSON.stringify(credential),
+      public_key_credential: JSON.stringify(credentialJSON(credential)),
       session_duration_minutes: sessionMinutes,
     });
   }
@@ -106,11 +117,12 @@ export class API {
     return JSON.parse(started.public_key_credential_creation_options) as CreationOptionsJSON;
   }
 
-  finishPasskey(credential: unknown): Promise<Login> {
-    return this.browser("POST", "/webauthn/register", {
-      public_key_credential: JSON.stringify(credential),
+  finishPasskey(credential: PublicKeyCredential): Promise<Login> {
+    const finished = this.browser<Login>("POST", "/webauthn/register", {
+      public_key_credential: JSON.stringify(credentialJSON(credential)),
       session_duration_minutes: sessionMinutes,
     });
+    return this.orForget(credential, finished);
   }
 
   async renamePasskey(id: string, name: string): Promise<Registration | undefined> {

@@ -1,5 +1,4 @@
 // The signed-in person's passkeys: add, rename, delete.
-import { credentialJSON } from "../../sdk/credential";
 import { createPasskey, signalAccepted, support, usePasskey, wasCancelled } from "../../sdk/passkeys";
 import { busy, fill, h, icon, notice } from "../dom";
 import { madeAt, timeElement } from "../time";
@@ -158,7 +157,7 @@ export class PasskeyList {
       this.guarded("add", async () => {
         const before = new Set(this.registrations().map((one) => one.webauthn_registration_id));
         const credential = await createPasskey(await this.api.startPasskey());
-        this.account.renewed(await this.api.finishPasskey(credentialJSON(credential)));
+        this.account.renewed(await this.api.finishPasskey(credential));
         const added = this.registrations().find((one) => !before.has(one.webauthn_registration_id));
         this.say(`The passkey “${added?.name ?? "Passkey"}” was added.`);
       }),
@@ -190,7 +189,7 @@ export class PasskeyList {
     });
     if (!sure) return false;
     const credential = await usePasskey(await this.api.startSignIn("secondary"));
-    this.account.renewed(await this.api.signIn(credentialJSON(credential)));
+    this.account.renewed(await this.api.signIn(credential));
     return true;
   }
 

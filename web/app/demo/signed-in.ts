@@ -50,7 +50,7 @@ export class SignedIn {
       fill(this.message, notice("good", message));
     }
     if (focus) this.title.focus();
-    announce(message || "You are signed in.");
+    announce(message || focus ? message : "You are signed in."); // the focused heading says so itself
     void this.session.verify(false);
     return left;
   }

@@ -1,5 +1,5 @@
 // The view for whoever is not signed in: create an account with a passkey, or sign in with one.
-import { credentialJSON, type CreationOptionsJSON } from "../../sdk/credential";
+import type { CreationOptionsJSON } from "../../sdk/credential";
 import { Ceremonies, freshFor, signalUnknown, support, wasCancelled, type Support } from "../../sdk/passkeys";
 import { APIError } from "../../sdk/door";
 import { announce, busy, byID, fill, h, icon, notice, type Mood } from "../dom";
@@ -162,7 +162,7 @@ export class SignedOut {
   private async finishSignIn(credential: PublicKeyCredential): Promise<void> {
     fill(this.message);
     try {
-      this.account.signedIn(await this.api.signIn(credentialJSON(credential)));
+      this.account.signedIn(await this.api.signIn(credential));
     } catch (error) {
       if (passkeyUnknown(error)) void signalUnknown((await this.api.config()).domain, credential);
       this.failed(error, "sign-in");
@@ -182,7 +182,7 @@ export class SignedOut {
         const options = await this.prepare(email);
         const credential = await this.ceremonies.create(options);
         this.prepared = null; // its challenge goes to the server now
-        this.account.signedIn(await this.api.finishRegistration(credentialJSON(credential)));
+        this.account.signedIn(await this.api.finishRegistration(credential));
       } catch (error) {
         this.failed(error, "create");
       }
@@ -203,7 +203,8 @@ export class SignedOut {
       this.showEmailError(text);
       this.email.focus();
     } else if (text) {
-      fill(this.message, notice(wasCancelled(error) ? "info" : "bad", text));
+      const calm = wasCancelled(error) || (error instanceof APIError && error.type === "account_exists");
+      fill(this.message, notice(calm ? "info" : "bad", text));
     }
     void this.ceremonies.armAutofill();
   }

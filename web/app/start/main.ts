@@ -46,6 +46,8 @@ function show(info: Info): void {
       ".",
     ),
   );
+  // Passkeys refuse IP addresses: the demo is opened by the server's name, whichever way this page was.
+  for (const link of document.querySelectorAll<HTMLAnchorElement>('a[href="/demo"]')) link.href = `${info.base_url}/demo`;
   let revealed = false;
   const panels = tabs(snippets, (snippet) => snippet.code(revealed ? info : { ...info, secret: hiddenSecret }), (snippet) => snippet.code(info));
   const secret = secretValue(info.secret, (shown) => {
