@@ -75,7 +75,7 @@ describe('the pages of gatehouse dev', () => {
     await page.goto('/reference');
     await says('/v1/users');
     assert.deepEqual([...new Set(asked)], [server.base_url]);
-    await screenshots(page, 'reference');
+    await screenshots(page, 'reference', { fullPage: false });
   });
 
   test('create a passkey, sign out, sign in with it, and the backend has verified the session', async () => {
@@ -164,7 +164,7 @@ describe('the pages of gatehouse dev', () => {
     await screenshots(page, 'demo-two-passkeys');
 
     await items.nth(0).getByRole('button', { name: /^Delete/ }).click();
-    await screenshots(page, 'demo-delete');
+    await screenshots(page, 'demo-delete', { fullPage: false });
     await button('Cancel').click();
     assert.equal(await items.count(), 2);
     await items.nth(0).getByRole('button', { name: /^Delete/ }).click();

@@ -92,15 +92,16 @@ export class Passkeys {
 
 const shots = fileURLToPath(new URL('../screenshots/', import.meta.url));
 
-// Keeps pictures of the page as it stands: narrow and wide, light and dark, named after `name`.
-export async function screenshots(page, name) {
+// Keeps pictures of the page as it stands: narrow and wide, light and dark, named after `name`. Pages that draw
+// only what is in view, and dialogs, are pictured as they fill the window.
+export async function screenshots(page, name, { fullPage = true } = {}) {
   await mkdir(shots, { recursive: true });
   const size = page.viewportSize();
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme });
     for (const [label, width, height] of [['narrow', 360, 780], ['wide', 1280, 900]]) {
       await page.setViewportSize({ width, height });
-      await page.screenshot({ path: `${shots}${name}-${label}-${colorScheme}.png`, fullPage: true });
+      await page.screenshot({ path: `${shots}${name}-${label}-${colorScheme}.png`, fullPage });
     }
   }
   await page.emulateMedia({ colorScheme: null });

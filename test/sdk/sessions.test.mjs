@@ -100,6 +100,14 @@ describe('sessions', () => {
     await refused(claim({ big: 'x'.repeat(4096) }), 400, 'custom_claims_too_large');
   });
 
+  test('an authorization check that no role grants is refused, and leaves the session as it is', async () => {
+    const { session_token } = await userWithPasskey(api, { minutes: 60 });
+    const authorization_check = { resource_id: 'documents', action: 'delete' };
+    await refused(api.sessions.authenticate({ session_token, authorization_check }), 403,
+      'consumer_session_authorization_error');
+    assert.deepEqual((await api.sessions.authenticate({ session_token })).session.roles, ['stytch_user']);
+  });
+
   test('get lists what is alive, without tokens', async () => {
     const other = await userWithPasskey(api, { minutes: 60 });
     const again = await signIn(api, other.device);
