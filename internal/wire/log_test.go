@@ -159,6 +159,7 @@ func TestPanicsAreLoggedWithTheirStack(t *testing.T) {
 	w := &witness{}
 	s := wire.NewServer(w.config(), wire.GET("/v1/x/{id}", wire.Secret, func(context.Context, *idRequest) (*idResponse, error) {
 		var none map[string]int
+		//lint:ignore SA5000 the panic is what the test is about
 		none["x"] = 1
 		return nil, nil
 	}))
