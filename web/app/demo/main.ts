@@ -30,13 +30,23 @@ function onNews(news: News): void {
   else showOut(farewells[news.why], true);
 }
 
+// The calls stand beside the account where there are two columns, and last where there is one.
+const twoColumns = window.matchMedia("(min-width: 900px)");
+let column: HTMLElement | null = null;
+const placeLog = () => log.moveInto((twoColumns.matches && column) || page);
+twoColumns.addEventListener("change", placeLog);
+
 function showIn(message: string, focus: boolean): void {
   log.moveInto(page); // out of the view before it is replaced
-  log.moveInto(signedIn.show(main, message, focus) ?? page);
+  page.classList.remove("demo-entry-open");
+  column = signedIn.show(main, message, focus);
+  placeLog();
 }
 
 function showOut(message: { mood: Mood; text: string } | null, focus: boolean): void {
-  log.moveInto(page);
+  column = null;
+  placeLog();
+  page.classList.add("demo-entry-open");
   signedOut.show(main, message, focus);
 }
 
