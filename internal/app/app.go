@@ -110,7 +110,8 @@ func open(ctx context.Context, o Options, keyring *secret.Keyring) (*App, error)
 		database.Trace = a.tracing.database
 	}
 	if a.DB, err = store.Open(ctx, database); err != nil {
-		return nil, errors.Join(err, a.tracing.close())
+		a.tracing.close()
+		return nil, err
 	}
 	return a, nil
 }
@@ -180,6 +181,9 @@ func (a *App) PublicURL() string { return *a.publicURL.Load() }
 func (a *App) SetPublicURL(url string) { a.publicURL.Store(&url) }
 
 // Close releases the database and sends the last traces.
-func (a *App) Close() error { return errors.Join(a.DB.Close(), a.tracing.close()) }
+func (a *App) Close() error {
+	a.tracing.close()
+	return a.DB.Close()
+}
 
 func (a *App) account() *account.Service { return account.New(a.DB, a.Users, a.Sessions) }

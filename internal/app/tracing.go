@@ -27,7 +27,8 @@ import (
 type tracing struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
-	headers  propagation.TraceContext // W3C traceparent and tracestate
+	headers  propagation.TraceContext // W3C traceparent
+	logger   *slog.Logger
 }
 
 // newTracing returns nil where no endpoint is set: then nothing of this costs
@@ -54,18 +55,20 @@ func newTracing(ctx context.Context, endpoint string, logger *slog.Logger) (*tra
 	}
 	// The library knows one place for the errors of its background work.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("sending traces failed", "error", err) }))
-	t := &tracing{provider: sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about))}
+	t := &tracing{provider: sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)), logger: logger}
 	t.tracer = t.provider.Tracer("gatehouse")
 	return t, nil
 }
 
 // extract lets a backend's trace go on in the spans of its call. What a
-// browser sends of traces is not taken over: it is anybody's.
+// browser sends of traces is not taken over: it is anybody's. Nor is
+// tracestate: it is free text, and spans hold nothing a client wrote.
 func (t *tracing) extract(r *http.Request) *http.Request {
-	if !strings.HasPrefix(r.URL.Path, "/v1/") || r.Header.Get("Traceparent") == "" {
+	parent := r.Header.Get("Traceparent")
+	if !strings.HasPrefix(r.URL.Path, "/v1/") || parent == "" {
 		return r
 	}
-	return r.WithContext(t.headers.Extract(r.Context(), propagation.HeaderCarrier(r.Header)))
+	return r.WithContext(t.headers.Extract(r.Context(), propagation.MapCarrier{"traceparent": parent}))
 }
 
 // request begins the span of a request; route is its method and pattern.
@@ -102,13 +105,15 @@ func (t *tracing) database(ctx context.Context, op string) func(error) {
 	}
 }
 
-// close sends what is left.
-func (t *tracing) close() error {
+// close sends what is left, if the receiver takes it soon.
+func (t *tracing) close() {
 	if t == nil {
-		return nil
+		return
 	}
 	const patience = 5 * time.Second
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return t.provider.Shutdown(ctx)
+	if err := t.provider.Shutdown(ctx); err != nil {
+		t.logger.Warn("sending the last traces failed", "error", err)
+	}
 }
