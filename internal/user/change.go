@@ -107,11 +107,11 @@ func FindByFactor(tx *store.Tx, env *project.Environment, kind, factorID string)
 	if err := checkID(rule.id, env, factorID, rule.badID); err != nil {
 		return nil, err
 	}
-	return find(tx, rule.notFound, selectByFactor, env.ID, kind, factorID, store.Millis(tx.Now))
+	return find(tx, rule.notFound, selectByFactor, env.ID, store.Millis(tx.Now), factorID)
 }
 
 func findByValue(tx *store.Tx, env *project.Environment, kind, value string) (*Row, error) {
-	return find(tx, kinds[kind].notFound, selectByValue, env.ID, kind, value, store.Millis(tx.Now))
+	return find(tx, kinds[kind].notFound, selectByValue, env.ID, store.Millis(tx.Now), kind, value)
 }
 
 func find(tx *store.Tx, notFound error, query string, args ...any) (*Row, error) {

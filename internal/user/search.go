@@ -21,9 +21,9 @@ const (
 )
 
 // maxCandidates bounds what a search looks at beyond the page it returns: how
-// many users the most selective filter may find to be worth starting from, and
-// so how far totals are counted. At 1000 the looking costs about as much as the
-// page itself.
+// many index rows the most selective filter may have to be worth starting from,
+// and so how far totals are counted. Looking in vain at 1000 costs about a
+// millisecond, which only the first page of a search pays.
 const maxCandidates = 1000
 
 // fewCandidates is when it is cheaper to check each candidate against the other
@@ -120,9 +120,12 @@ func (p *plan) run(tx *store.Tx, at position) (*result, error) {
 	var rest []filter
 	var err error
 	few := false
-	if p.anyOf {
+	switch {
+	case at.after != "" && at.total < 0:
+		// The first page found that no filter is selective.
+	case p.anyOf:
 		ids, few, err = p.union(tx)
-	} else {
+	default:
 		ids, rest, few, err = p.intersection(tx)
 	}
 	if err != nil {
@@ -131,7 +134,6 @@ func (p *plan) run(tx *store.Tx, at position) (*result, error) {
 	if !few {
 		return p.scan(tx, at)
 	}
-	slices.Sort(ids)
 	if len(rest) > 0 {
 		if ids, err = selectHolding(tx, p.env, ids, rest); err != nil {
 			return nil, err

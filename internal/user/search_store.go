@@ -14,9 +14,10 @@ type filter struct {
 	key    string // the condition in normal form, for the cursor
 	values int    // how many values were given
 	tried  order
-	// candidates writes a SELECT of the ids that meet the condition; nil when
-	// that would be no selection.
-	candidates func(q *statement)
+	// candidates writes a SELECT of the ids that meet the condition, in the order
+	// of the index that finds them, so that a limit ends the reading early; nil
+	// when that would be no selection.
+	candidates func(q *statement, limit int)
 	// holds writes the condition on a row of users u.
 	holds func(q *statement)
 	// from and before bound the user ids, when the condition is just that.
@@ -85,10 +86,40 @@ func (q *statement) prefix(column, prefix string) {
 	fmt.Fprintf(q, " AND %[1]s >= %[2]s AND %[1]s < %[3]s", column, q.arg(prefix), q.arg(prefix+lastRune))
 }
 
-// alive writes that an index row has not expired.
-func (q *statement) alive() {
-	fmt.Fprintf(q, " AND (f.expires_at IS NULL OR f.expires_at > %s)", q.arg(q.now))
+// limited ends a list of candidates.
+func (q *statement) limited(order string, limit int) {
+	fmt.Fprintf(q, " ORDER BY %s LIMIT %s", order, q.arg(limit))
 }
+
+// factors writes which rows of the index of factors are meant: those of a kind
+// that have not expired.
+func (q *statement) factors(kind string) {
+	fmt.Fprintf(q, " FROM user_factors f WHERE f.environment_id = %s AND f.kind = '%s' AND (f.expires_at IS NULL OR f.expires_at > %s)",
+		q.envID(), kind, q.arg(q.now))
+}
+
+func (q *statement) terms(kind string) {
+	fmt.Fprintf(q, " FROM user_terms t WHERE t.environment_id = %s AND t.kind = '%s'", q.envID(), kind)
+}
+
+// userHas writes the condition that user u has an index row, read as the
+// single value of a subquery. EXISTS would say the same, but PostgreSQL may
+// answer it by reading the whole index first, for all users at once.
+func (q *statement) userHas(row func()) {
+	q.WriteString("(SELECT 1")
+	row()
+	q.WriteString(" LIMIT 1) IS NOT NULL")
+}
+
+// The conditions that lead to the index rows of one user u.
+const (
+	factorOfUser = " AND f.user_id = u.id AND f.verified IN (TRUE, FALSE)"
+	termOfUser   = " AND t.user_id = u.id"
+)
+
+// unindexed makes an expression of a column: the rows of one user are few, and
+// must be found by the user and not by the column.
+func unindexed(column string) string { return "(" + column + " || '')" }
 
 // normalForm sorts values and drops repetitions.
 func normalForm(values []string) []string {
@@ -98,7 +129,7 @@ func normalForm(values []string) []string {
 
 func never(key string) filter {
 	return filter{key: key, tried: exact,
-		candidates: func(q *statement) { q.WriteString("SELECT '' AS user_id WHERE FALSE") },
+		candidates: func(q *statement, _ int) { q.WriteString("SELECT '' AS user_id WHERE FALSE") },
 		holds:      func(q *statement) { q.WriteString("FALSE") },
 	}
 }
@@ -111,19 +142,22 @@ func factorIn(kind, column string, values []string, given int) filter {
 	if len(values) == 0 {
 		return f
 	}
-	match := func(q *statement) {
-		fmt.Fprintf(q, " f.environment_id = %s AND f.kind = '%s' AND f.%s", q.envID(), kind, column)
+	f.candidates = func(q *statement, _ int) {
+		if column == "id" { // says its kind, and leads to one row
+			fmt.Fprintf(q, "SELECT f.user_id FROM user_factors f WHERE f.environment_id = %s AND (f.expires_at IS NULL OR f.expires_at > %s)", q.envID(), q.arg(q.now))
+		} else {
+			q.WriteString("SELECT f.user_id")
+			q.factors(kind)
+		}
+		q.WriteString(" AND f." + column)
 		q.in(values)
-		q.alive()
-	}
-	f.candidates = func(q *statement) {
-		q.WriteString("SELECT f.user_id FROM user_factors f WHERE")
-		match(q)
 	}
 	f.holds = func(q *statement) {
-		q.WriteString("EXISTS (SELECT 1 FROM user_factors f WHERE f.verified IN (TRUE, FALSE) AND f.user_id = u.id AND")
-		match(q)
-		q.WriteByte(')')
+		q.userHas(func() {
+			q.factors(kind)
+			q.WriteString(factorOfUser + " AND " + unindexed("f."+column))
+			q.in(values)
+		})
 	}
 	return f
 }
@@ -131,27 +165,28 @@ func factorIn(kind, column string, values []string, given int) filter {
 // verifiedIs selects users who have a factor of the kind in that state.
 func verifiedIs(kind string, verified bool) filter {
 	word := map[bool]string{true: "TRUE", false: "FALSE"}[verified]
-	match := func(q *statement) {
-		fmt.Fprintf(q, " f.environment_id = %s AND f.kind = '%s' AND f.verified = %s", q.envID(), kind, word)
-		q.alive()
-	}
 	return filter{key: word, tried: flagged,
-		candidates: func(q *statement) {
-			q.WriteString("SELECT f.user_id FROM user_factors f WHERE")
-			match(q)
+		candidates: func(q *statement, limit int) {
+			q.WriteString("SELECT f.user_id")
+			q.factors(kind)
+			q.WriteString(" AND f.verified = " + word)
+			q.limited("f.user_id", limit)
 		},
 		holds: func(q *statement) {
-			q.WriteString("EXISTS (SELECT 1 FROM user_factors f WHERE f.user_id = u.id AND")
-			match(q)
-			q.WriteByte(')')
+			q.userHas(func() {
+				q.factors(kind)
+				q.WriteString(" AND f.user_id = u.id AND f.verified = " + word)
+			})
 		},
 	}
 }
 
 func noFactor(kind string) filter {
 	return filter{key: "none", tried: broad, holds: func(q *statement) {
-		fmt.Fprintf(q, `NOT EXISTS (SELECT 1 FROM user_factors f WHERE f.environment_id = %s AND f.kind = '%s'
-			AND f.verified IN (TRUE, FALSE) AND f.user_id = u.id)`, q.envID(), kind)
+		// Written so that PostgreSQL expects most users to meet it.
+		q.WriteString("COALESCE((SELECT 1")
+		q.factors(kind)
+		q.WriteString(factorOfUser + " LIMIT 1), 0) <> 1")
 	}}
 }
 
@@ -163,13 +198,14 @@ func userIn(column string, values []string, given int) filter {
 	if len(values) == 0 {
 		return f
 	}
-	f.candidates = func(q *statement) {
+	f.candidates = func(q *statement, _ int) {
 		fmt.Fprintf(q, "SELECT c.id AS user_id FROM users c WHERE c.environment_id = %s AND c.%s", q.envID(), column)
 		q.in(values)
 	}
 	f.holds = func(q *statement) {
-		fmt.Fprintf(q, "u.%s IS NOT NULL AND u.%s", column, column)
+		fmt.Fprintf(q, "(u.%s IS NOT NULL AND u.%s", column, column)
 		q.in(values)
+		q.WriteByte(')')
 	}
 	return f
 }
@@ -178,8 +214,9 @@ func hasStatus(status string) filter {
 	f := filter{key: status, tried: broad, holds: func(q *statement) { fmt.Fprintf(q, "u.status = '%s'", status) }}
 	if status == Pending { // the few, which have an index of their own
 		f.tried = flagged
-		f.candidates = func(q *statement) {
+		f.candidates = func(q *statement, limit int) {
 			fmt.Fprintf(q, "SELECT c.id AS user_id FROM users c WHERE c.environment_id = %s AND c.status = 'pending'", q.envID())
+			q.limited("c.id", limit)
 		}
 	}
 	return f
@@ -194,18 +231,24 @@ func termIn(kind string, values []string, given int) filter {
 		return f
 	}
 	f.tried = fuzzyOrder
-	match := func(q *statement) {
-		fmt.Fprintf(q, " t.environment_id = %s AND t.kind = '%s' AND t.term", q.envID(), kind)
+	f.candidates = func(q *statement, limit int) {
+		q.WriteString("SELECT t.user_id")
+		q.terms(kind)
+		if len(values) == 1 {
+			fmt.Fprintf(q, " AND t.term = %s", q.arg(values[0]))
+			q.limited("t.user_id", limit)
+			return
+		}
+		q.WriteString(" AND t.term")
 		q.in(values)
-	}
-	f.candidates = func(q *statement) {
-		q.WriteString("SELECT t.user_id FROM user_terms t WHERE")
-		match(q)
+		fmt.Fprintf(q, " LIMIT %s", q.arg(limit))
 	}
 	f.holds = func(q *statement) {
-		q.WriteString("EXISTS (SELECT 1 FROM user_terms t WHERE t.user_id = u.id AND")
-		match(q)
-		q.WriteByte(')')
+		q.userHas(func() {
+			q.terms(kind)
+			q.WriteString(termOfUser + " AND t.term")
+			q.in(values)
+		})
 	}
 	return f
 }
@@ -213,15 +256,32 @@ func termIn(kind string, values []string, given int) filter {
 // prefixOf is a range of search terms, or of e-mail addresses for KindEmail.
 type prefixOf struct{ kind, prefix string }
 
-func (p prefixOf) match(q *statement) {
+func (p prefixOf) candidates(q *statement, limit int) {
 	if p.kind == KindEmail {
-		fmt.Fprintf(q, " f.environment_id = %s AND f.kind = 'email'", q.envID())
+		q.WriteString("SELECT f.user_id")
+		q.factors(KindEmail)
 		q.prefix("f.value", p.prefix)
-		q.alive()
+		q.limited("f.value", limit)
 		return
 	}
-	fmt.Fprintf(q, " t.environment_id = %s AND t.kind = '%s'", q.envID(), p.kind)
+	q.WriteString("SELECT t.user_id")
+	q.terms(p.kind)
 	q.prefix("t.term", p.prefix)
+	q.limited("t.term", limit)
+}
+
+func (p prefixOf) holds(q *statement) {
+	q.userHas(func() {
+		if p.kind == KindEmail {
+			q.factors(KindEmail)
+			q.WriteString(factorOfUser)
+			q.prefix(unindexed("f.value"), p.prefix)
+			return
+		}
+		q.terms(p.kind)
+		q.WriteString(termOfUser)
+		q.prefix("t.term", p.prefix)
+	})
 }
 
 // startsWith selects users by the beginning of a term, in one range or another.
@@ -230,17 +290,14 @@ func startsWith(key string, ranges ...prefixOf) filter {
 		return never(key)
 	}
 	return filter{key: key, tried: fuzzyOrder, values: 1,
-		candidates: func(q *statement) {
+		candidates: func(q *statement, limit int) {
 			for i, p := range ranges {
 				if i > 0 {
 					q.WriteString(" UNION ALL ")
 				}
-				if p.kind == KindEmail {
-					q.WriteString("SELECT f.user_id FROM user_factors f WHERE")
-				} else {
-					q.WriteString("SELECT t.user_id FROM user_terms t WHERE")
-				}
-				p.match(q)
+				q.WriteString("SELECT user_id FROM (")
+				p.candidates(q, limit)
+				q.WriteString(") r")
 			}
 		},
 		holds: func(q *statement) {
@@ -249,13 +306,7 @@ func startsWith(key string, ranges ...prefixOf) filter {
 				if i > 0 {
 					q.WriteString(" OR ")
 				}
-				if p.kind == KindEmail {
-					q.WriteString("EXISTS (SELECT 1 FROM user_factors f WHERE f.verified IN (TRUE, FALSE) AND f.user_id = u.id AND")
-				} else {
-					q.WriteString("EXISTS (SELECT 1 FROM user_terms t WHERE t.user_id = u.id AND")
-				}
-				p.match(q)
-				q.WriteByte(')')
+				p.holds(q)
 			}
 			q.WriteByte(')')
 		},
@@ -267,23 +318,25 @@ func startsWith(key string, ranges ...prefixOf) filter {
 func created(env *project.Environment, from, before int64) filter {
 	lo, hi := idAt(env, from), idAt(env, before)
 	return filter{key: lo + "\x00" + hi, tried: ranged, from: lo, before: hi,
-		candidates: func(q *statement) {
+		candidates: func(q *statement, limit int) {
 			fmt.Fprintf(q, "SELECT c.id AS user_id FROM users c WHERE c.environment_id = %s AND c.id >= %s AND c.id < %s",
 				q.envID(), q.arg(lo), q.arg(hi))
+			q.limited("c.id", limit)
 		},
 		holds: func(q *statement) { fmt.Fprintf(q, "(u.id >= %s AND u.id < %s)", q.arg(lo), q.arg(hi)) },
 	}
 }
 
-// selectCandidates returns the ids that meet a filter, in no order, and false
-// when there are more than limit.
+// selectCandidates returns the ids that meet a filter, in order, and false when
+// the filter has more than limit index rows: they are not even read then.
 func selectCandidates(tx *store.Tx, env *project.Environment, f *filter, limit int) ([]string, bool, error) {
 	q := newStatement(tx, env)
-	q.WriteString("SELECT DISTINCT c.user_id FROM (")
-	f.candidates(q)
-	fmt.Fprintf(q, ") c LIMIT %s", q.arg(limit+1))
+	f.candidates(q, limit+1)
 	ids, err := texts(tx.Query(q.String(), q.args...))
-	return ids, len(ids) <= limit, err
+	if err != nil || len(ids) > limit {
+		return nil, false, err
+	}
+	return normalForm(ids), true, nil
 }
 
 // maxIDs bounds the ids in one statement.
@@ -332,9 +385,14 @@ func selectUsers(tx *store.Tx, env *project.Environment, ids []string) ([]JSON, 
 }
 
 // scanUsers reads users in the order of their ids, from after the one given,
-// for whom all (or, with any, one) of the conditions hold.
+// for whom all (or, with anyOf, one) of the conditions hold.
 func scanUsers(tx *store.Tx, env *project.Environment, from, before, after string, conditions []filter, anyOf bool, limit int) ([]*Row, error) {
 	q := newStatement(tx, env)
+	pageStatement(q, from, before, after, conditions, anyOf, limit)
+	return documents(tx, q)
+}
+
+func pageStatement(q *statement, from, before, after string, conditions []filter, anyOf bool, limit int) {
 	fmt.Fprintf(q, "SELECT %s FROM users u WHERE u.environment_id = %s", RowColumns, q.envID())
 	switch {
 	case after != "" && after >= from:
@@ -360,7 +418,6 @@ func scanUsers(tx *store.Tx, env *project.Environment, from, before, after strin
 		q.WriteByte(')')
 	}
 	fmt.Fprintf(q, " ORDER BY u.id LIMIT %s", q.arg(limit))
-	return documents(tx, q)
 }
 
 func documents(tx *store.Tx, q *statement) ([]*Row, error) {

@@ -14,9 +14,9 @@ const (
 
 	selectThroughFactor = "SELECT " + RowColumns + ` FROM user_factors f
 		JOIN users u ON u.environment_id = f.environment_id AND u.id = f.user_id
-		WHERE f.environment_id = $1 AND f.kind = $2 AND (f.expires_at IS NULL OR f.expires_at > $4)`
+		WHERE f.environment_id = $1 AND (f.expires_at IS NULL OR f.expires_at > $2)`
 	selectByFactor = selectThroughFactor + " AND f.id = $3"
-	selectByValue  = selectThroughFactor + " AND f.value = $3"
+	selectByValue  = selectThroughFactor + " AND f.kind = $3 AND f.value = $4"
 )
 
 func insertUser(tx *store.Tx, env *project.Environment, r *Row, u *User) error {
@@ -115,13 +115,13 @@ func insertFactor(tx *store.Tx, env *project.Environment, userID string, f Facto
 }
 
 func updateFactor(tx *store.Tx, env *project.Environment, f Factor) error {
-	_, err := tx.Exec("UPDATE user_factors SET verified = $4, expires_at = $5 WHERE environment_id = $1 AND kind = $2 AND id = $3",
-		env.ID, f.Kind, f.ID, f.Verified, millis(f.ExpiresAt))
+	_, err := tx.Exec("UPDATE user_factors SET verified = $3, expires_at = $4 WHERE environment_id = $1 AND id = $2",
+		env.ID, f.ID, f.Verified, millis(f.ExpiresAt))
 	return err
 }
 
 func deleteFactor(tx *store.Tx, env *project.Environment, f Factor) error {
-	_, err := tx.Exec("DELETE FROM user_factors WHERE environment_id = $1 AND kind = $2 AND id = $3", env.ID, f.Kind, f.ID)
+	_, err := tx.Exec("DELETE FROM user_factors WHERE environment_id = $1 AND id = $2", env.ID, f.ID)
 	return err
 }
 

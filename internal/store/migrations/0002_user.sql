@@ -22,7 +22,9 @@ CREATE UNIQUE INDEX users_external_id ON users (environment_id, external_id) WHE
 CREATE INDEX users_pending ON users (environment_id, id) WHERE status = 'pending';
 CREATE INDEX users_changes_at ON users (environment_id, changes_at) WHERE changes_at IS NOT NULL;
 
--- What makes a factor unique and findable, for all kinds of factor.
+-- What makes a factor unique and findable, for all kinds of factor. An id says
+-- its kind. No index begins like another one, so that even a planner without
+-- statistics (PostgreSQL, before its first ANALYZE) has nothing to confuse.
 CREATE TABLE user_factors (
     environment_id TEXT_C  NOT NULL,
     kind           TEXT_C  NOT NULL,
@@ -31,10 +33,10 @@ CREATE TABLE user_factors (
     user_id        TEXT_C  NOT NULL,
     verified       BOOLEAN NOT NULL,
     expires_at     BIGINT,
-    PRIMARY KEY (environment_id, kind, id)
+    PRIMARY KEY (environment_id, id)
 );
 CREATE UNIQUE INDEX user_factors_value ON user_factors (environment_id, kind, value) WHERE value IS NOT NULL;
-CREATE INDEX user_factors_user ON user_factors (environment_id, kind, verified, user_id);
+CREATE INDEX user_factors_user ON user_factors (environment_id, verified, kind, user_id);
 
 -- Words a user is found by, read as prefix ranges. The second index answers
 -- whether one given user has such a word.
