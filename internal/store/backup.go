@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"gatehouse/internal/store/lite"
 )
@@ -81,6 +82,9 @@ func (db *sqliteDB) copyInto(ctx context.Context, path string) error {
 
 // syncFolder makes a renamed file's new name durable.
 func syncFolder(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil // a folder cannot be synced there, and need not be
+	}
 	dir, err := os.Open(path)
 	if err != nil {
 		return err

@@ -158,12 +158,12 @@ func fillTheDisk(args []string) error {
 		fmt.Println("skip:", err)
 		return nil
 	}
-	if err := syscall.Mount("disk", dir, "tmpfs", 0, "size=8m"); err != nil {
+	if err := syscall.Mount("disk", dir, "tmpfs", 0, "size=16m"); err != nil {
 		fmt.Println("skip:", err)
 		return nil
 	}
 	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 3<<20), 0o600); err != nil {
+	if err := os.WriteFile(ballast, make([]byte, 9<<20), 0o600); err != nil {
 		return err
 	}
 	path := filepath.Join(dir, "x.db")

@@ -121,7 +121,8 @@ func (db *sqliteDB) view(ctx context.Context, fn func(*Tx) error) error {
 	if err := c.control(&c.begin, "BEGIN"); err != nil {
 		return err
 	}
-	defer c.control(&c.rollback, "ROLLBACK")
+	// Nothing was written, and COMMIT does less than ROLLBACK.
+	defer c.control(&c.commit, "COMMIT")
 	tx := &Tx{Now: instant(db.o.Now()), ctx: ctx, kind: SQLite, run: c}
 	defer tx.end()
 	_, err = tx.verdict(fn(tx))

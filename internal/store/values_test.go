@@ -35,7 +35,7 @@ func TestValuesRoundTrip(t *testing.T) {
 			want   any
 		}{
 			{"i", int64(math.MinInt64), new(int64), int64(math.MinInt64)},
-			{"i", math.MaxInt64, new(int), math.MaxInt64},
+			{"i", math.MaxInt32, new(int), math.MaxInt32},
 			{"i", int32(7), new(int32), int32(7)},
 			{"i", uint16(7), new(uint16), uint16(7)},
 			{"i", number(9), new(number), number(9)},

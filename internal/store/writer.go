@@ -299,7 +299,12 @@ func (w *writer) commitFailed(err error) {
 		// What is on disk is unknown: the failed sync may or may not have
 		// written, and a second one that succeeds would prove nothing.
 		w.answerAll(w.db.fail(err))
-	case lite.IsFull(err) || lite.IsBusy(err) || len(w.group) == 1:
+	case lite.IsFull(err):
+		w.answerAll(w.explain("committing", err))
+		// The log takes room of its own, and often most of what it holds has a
+		// place in the file already.
+		w.db.log.truncate(w.conn)
+	case lite.IsBusy(err) || len(w.group) == 1:
 		w.answerAll(w.explain("committing", err))
 	default:
 		// A constraint that is checked at the commit: one of them broke it,
