@@ -117,6 +117,7 @@ func (x *examination) all(ctx context.Context) {
 	defer a.Close()
 	x.signingKeys(ctx, a)
 	x.outbox(ctx, a)
+	x.periodicWork(ctx, a)
 	x.environments(a)
 	x.publicURL(a)
 }

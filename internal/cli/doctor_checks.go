@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"gatehouse/internal/app"
-	"gatehouse/internal/outbox"
 	"gatehouse/internal/project"
 	"gatehouse/internal/session"
 )
@@ -50,7 +49,7 @@ const stuckAfter = 5 * time.Minute
 
 func (x *examination) outbox(ctx context.Context, a *app.App) {
 	const check = "outbox"
-	s, err := outbox.New(outbox.Config{DB: a.DB}).Stats(ctx)
+	s, err := a.Outbox.Stats(ctx)
 	switch {
 	case err != nil:
 		x.fail(check, "", "Counting the jobs failed: %v", err)
@@ -60,6 +59,34 @@ func (x *examination) outbox(ctx context.Context, a *app.App) {
 		x.warn(check, "The server's log says why.", "%s given up after too many attempts.", plural(int(s.Dead), "job was", "jobs were"))
 	default:
 		x.ok(check, "%s to be done.", plural(int(s.Waiting+s.Due+s.Running), "job", "jobs"))
+	}
+}
+
+// overdue is how long periodic work may be late: it comes back every hour or
+// more often.
+const overdue = 3 * time.Hour
+
+func (x *examination) periodicWork(ctx context.Context, a *app.App) {
+	const check = "upkeep"
+	works, err := a.Outbox.Periodic(ctx)
+	if err != nil {
+		x.fail(check, "", "Reading when it was done failed: %v", err)
+		return
+	}
+	before := len(x.findings)
+	for _, w := range works {
+		switch {
+		case w.LastError != "":
+			x.warn(check, "The server's log says more.", "%q failed the last time: %s", w.Name, w.LastError)
+		case a.DB.Now().Sub(w.NextRun) > overdue:
+			x.warn(check, "Start a server: it does what is due.", "%q was due %s.", w.Name, when(w.NextRun))
+		}
+	}
+	switch {
+	case len(works) == 0:
+		x.ok(check, "No server has run on this database yet.")
+	case len(x.findings) == before:
+		x.ok(check, "What comes back regularly is done in time.")
 	}
 }
 

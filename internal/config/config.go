@@ -32,6 +32,7 @@ type Server struct {
 	LogFormat      string        `name:"log-format" env:"GATEHOUSE_LOG_FORMAT" default:"json" enum:"json,text" placeholder:"FORMAT" help:"Log format: json or text."`
 	LogLevel       string        `name:"log-level" env:"GATEHOUSE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least severe level that is logged: debug, info, warn or error."`
 	TraceEndpoint  string        `name:"trace-endpoint" env:"GATEHOUSE_TRACE_ENDPOINT,OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"OTLP/HTTP endpoint for OpenTelemetry traces, e.g. http://localhost:4318. Without it nothing is traced."`
+	TraceHeaders   []string      `name:"trace-headers" env:"GATEHOUSE_TRACE_HEADERS,OTEL_EXPORTER_OTLP_HEADERS" placeholder:"NAME=VALUE" help:"Headers to send with the traces, separated by commas, such as a key." secret:"all"`
 	DrainDelay     time.Duration `name:"drain-delay" env:"GATEHOUSE_DRAIN_DELAY" default:"1s" placeholder:"TIME" help:"After a stop was asked for: how long /readyz refuses while requests are still taken, so that a load balancer looks elsewhere."`
 	DrainTimeout   time.Duration `name:"drain-timeout" env:"GATEHOUSE_DRAIN_TIMEOUT" default:"15s" placeholder:"TIME" help:"After that: how long requests under way may take."`
 	EventRetention time.Duration `name:"event-retention" env:"GATEHOUSE_EVENT_RETENTION" default:"2160h" placeholder:"TIME" help:"How long audit events and failed jobs are kept; 0 for ever."`

@@ -139,7 +139,7 @@ type SDKConfig struct {
 
 // SDKBasic opens the door and says to whom.
 type SDKBasic struct {
-	Enabled   bool     `json:"enabled"`
+	Enabled   bool     `json:"enabled"`    // browsers and apps may call /sdk/v1 at all
 	Domains   []string `json:"domains"`    // "https://app.example.com", "https://*.example.com"
 	BundleIDs []string `json:"bundle_ids"` // identifiers of mobile apps
 }
@@ -151,8 +151,8 @@ type SDKSessions struct {
 
 // SDKWebAuthn switches passkeys on for browsers; Create separates enrolment from use.
 type SDKWebAuthn struct {
-	Enabled bool `json:"enabled"`
-	Create  bool `json:"create_webauthns"`
+	Enabled bool `json:"enabled"`          // people may sign in with passkeys in browsers
+	Create  bool `json:"create_webauthns"` // passkeys may be created in browsers
 }
 
 // SDKCookies says whether the server sets HttpOnly session cookies.
