@@ -9,13 +9,17 @@ const executablePath = process.env.GATEHOUSE_TEST_BROWSER || '/usr/bin/chromium'
 // Names that are no localhost but lead here all the same: origins that nobody authorised.
 export const strangerHost = 'stranger.test';
 
-// Starts the browser; it looks nothing up and calls nobody.
-export function launch() {
+// Starts the browser; it looks nothing up and calls nobody. names maps further hosts, as "host:port", to ports of this
+// machine, and pin is the hash of a certificate's key to be trusted.
+export function launch({ names = {}, pin } = {}) {
+  const rules = [`MAP ${strangerHost} 127.0.0.1`];
+  for (const [host, port] of Object.entries(names)) rules.push(`MAP ${host} 127.0.0.1:${port}`);
   return chromium.launch({
     executablePath,
     args: [
       '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
-      `--host-resolver-rules=MAP ${strangerHost} 127.0.0.1`,
+      `--host-resolver-rules=${rules.join(',')}`,
+      ...(pin ? [`--ignore-certificate-errors-spki-list=${pin}`] : []),
     ],
   });
 }

@@ -2,10 +2,10 @@
 // functions on the page, the credential back to the backend API. encoding is how the options are written.
 
 // Both halves of registering on the page's device: the answer of POST /v1/webauthn/register.
-export async function registerOnPage(api, page, user_id, { encoding = 'base64url', passkey = true, ...finish } = {}) {
+export async function registerOnPage(api, page, user_id, { domain = 'localhost', encoding = 'base64url', passkey = true, ...finish } = {}) {
   const start = await api.webauthn.registerStart({
     user_id,
-    domain: 'localhost',
+    domain,
     return_passkey_credential_options: passkey,
     use_base64_url_encoding: encoding === 'base64url',
   });

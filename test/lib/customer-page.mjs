@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { createRequire } from 'node:module';
 
 // The package exports no path to its browser bundle, which customers load from a content network.
@@ -14,35 +15,44 @@ const html = `<!doctype html>
 <script src="/stytch.js"></script>
 </html>`;
 
-// Serves the page on a free port: {origin, at(host), close()}.
-export async function serveCustomerPage() {
+// Serves the page on a free port: {port, origin, at(host), close()}. With tls ({cert, key}) it speaks https.
+export async function serveCustomerPage(tls) {
   const script = await readFile(bundle);
-  const server = createServer((request, response) => {
+  const answer = (request, response) => {
     if (request.url === '/stytch.js') return response.setHeader('content-type', 'text/javascript').end(script);
     return response.setHeader('content-type', 'text/html').end(html);
-  }).listen(0, '127.0.0.1');
+  };
+  const server = tls ? createSecureServer(tls, answer) : createServer(answer);
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();
   return {
+    port,
     origin: `http://localhost:${port}`,
     at: (host) => `http://${host}:${port}`,
     close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
   };
 }
 
-// Opens the page and makes the SDK's client there as `client`, pointed at the server.
+// Opens the page and makes the SDK's client there as `client`, pointed at the server, which is {base_url, public_token}.
 // httpOnly: the way to reach plain http in the mode where the server keeps the cookies (a custom base URL that
 // cannot be parsed is ignored, but still tells the SDK that it may not see the session's cookie).
 export async function openWithSDK(page, url, server, { httpOnly = false } = {}) {
+  const base = server.base_url;
+  const endpoints = {
+    testAPIURL: base, liveAPIURL: base, dfpBackendURL: base,
+    clientsideServicesIframeURL: `${base}/clientside-services/index.html`,
+  };
+  return openWithOptions(page, url, server, httpOnly ? { endpoints, customBaseUrl: ' ' } : { endpoints });
+}
+
+// The same with the SDK's options as they are given.
+export async function openWithOptions(page, url, server, options) {
   const calls = recordCalls(page, server.base_url);
   await page.goto(url);
-  await page.evaluate(([token, base, custom]) => {
-    const endpoints = {
-      testAPIURL: base, liveAPIURL: base, dfpBackendURL: base,
-      clientsideServicesIframeURL: `${base}/clientside-services/index.html`,
-    };
-    window.client = window.stytch.createStytchClient(token, custom ? { endpoints, customBaseUrl: ' ' } : { endpoints });
-  }, [server.public_token, server.base_url, httpOnly]);
+  await page.evaluate(([token, given]) => {
+    window.client = window.stytch.createStytchClient(token, given);
+  }, [server.public_token, options]);
   return calls;
 }
 

@@ -1,103 +1,63 @@
-// Starts the built binary as a user would, and stops it the same way.
-import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+// Starts `gatehouse dev` as a developer would, and stops it the same way.
 import { watch } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 
-const binary = fileURLToPath(new URL('../.build/gatehouse', import.meta.url));
-const startLimit = 30_000; // ms until a server must listen
-const stopLimit = 20_000; // ms until it must have drained and gone
+import { command, Program } from './program.mjs';
 
-// One running `gatehouse dev`: its address, its credentials, and its command line.
+// One running `gatehouse dev`: its address, its credentials (as in dev.json), and its command line.
 export class Server {
-  #child;
-  #output = '';
+  #program;
 
   // Resolves once the server listens.
   static async start() {
     const server = new Server();
     server.data = await mkdtemp(join(tmpdir(), 'gatehouse-test-'));
-    await server.#spawn('127.0.0.1:0');
+    await server.#start('127.0.0.1:0').catch(async (error) => {
+      await rm(server.data, { recursive: true, force: true });
+      throw error;
+    });
     return server;
   }
 
   // Stops the server and starts it again with the same data at the same address.
   async restart() {
-    await this.#end();
-    await this.#spawn(`127.0.0.1:${new URL(this.base_url).port}`);
+    await this.#program.end();
+    await this.#start(`127.0.0.1:${new URL(this.base_url).port}`);
   }
 
-  async #spawn(listen) {
+  async #start(listen) {
     const file = join(this.data, 'dev.json');
     const before = await identity(file);
-    const { promise: listening, stop } = renamed(this.data, async () => (await identity(file)) !== before);
-    this.#child = spawn(binary, ['dev', '--listen', listen, '--data', this.data], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    this.exited = once(this.#child, 'exit');
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text) => (this.#output += text));
-      if (process.env.GATEHOUSE_TEST_OUTPUT) stream.pipe(process.stderr);
-    }
-    const ended = this.exited.then(() => Promise.reject(new Error('it ended')));
-    const late = new Promise((_, reject) => setTimeout(reject, startLimit, new Error('it took too long')).unref());
-    try {
-      await Promise.race([listening, ended, late]);
-    } catch (error) {
-      this.#child.kill('SIGKILL');
-      await rm(this.data, { recursive: true, force: true });
-      throw new Error(`gatehouse dev did not start, ${error.message}; it printed:\n${this.#output}`);
-    } finally {
-      stop();
-      ended.catch(() => {}); // from here on an exit is what stop() asks for
-    }
+    const { promise: listening, stop } = changed(this.data, async () => (await identity(file)) !== before);
+    this.#program = new Program(['dev', '--listen', listen, '--data', this.data]);
+    await this.#program.ready(listening).finally(stop);
     Object.assign(this, JSON.parse(await readFile(file, 'utf8')));
-  }
-
-  // What the server has printed so far, for tests that look for what must not be in it.
-  get output() {
-    return this.#output;
   }
 
   // Stops the server and removes its data.
   async stop() {
-    await this.#end().finally(() => rm(this.data, { recursive: true, force: true }));
+    await this.#program.end().finally(() => rm(this.data, { recursive: true, force: true }));
   }
 
-  // Ctrl-C: the server finishes what it is doing and exits with 0.
-  async #end() {
-    this.#child.kill('SIGINT');
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), stopLimit);
-    const [code, signal] = await this.exited;
-    clearTimeout(timer);
-    assert.deepEqual({ code, signal }, { code: 0, signal: null }, `how it ended; it printed:\n${this.#output}`);
-    assert.doesNotMatch(this.#output, /\bpanic\b|goroutine \d+ \[/, 'nothing panicked');
-  }
-
-  // Runs another gatehouse command on the same data folder and returns what it printed.
-  async command(...args) {
-    const { stdout } = await promisify(execFile)(binary, [...args, '--data', this.data]);
-    return stdout;
+  // What the server has printed so far, for tests that look for what must not be in it.
+  get output() {
+    return this.#program.output;
   }
 
   // Changes switches of the browser's door, such as 'webauthn.enabled=false', as an operator does meanwhile.
   configure(...switches) {
-    return this.command('sdk-config', 'set', 'test', ...switches);
+    return command(['sdk-config', 'set', 'test', ...switches, '--data', this.data]);
   }
 
   // A plain call to the backend API with the project's secret: {status, headers, body}.
-  async call(method, path, body, { user = this.project_id, password = this.secret, headers = {} } = {}) {
+  async call(method, path, body) {
     const response = await fetch(this.base_url + path, {
       method,
       headers: {
-        authorization: 'Basic ' + Buffer.from(`${user}:${password}`).toString('base64'),
+        authorization: 'Basic ' + Buffer.from(`${this.project_id}:${this.secret}`).toString('base64'),
         'content-type': 'application/json',
-        ...headers,
       },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
@@ -120,7 +80,7 @@ export async function eventually(check, limit = 5000) {
 
 // Resolves once something in the folder changes so that seen() holds. dev.json is renamed into place when the server
 // listens, so its appearance is the signal.
-function renamed(folder, seen) {
+function changed(folder, seen) {
   const watcher = watch(folder);
   const promise = new Promise((resolve, reject) => {
     watcher.on('change', () => seen().then((yes) => yes && resolve(), reject)).on('error', reject);
