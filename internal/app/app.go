@@ -99,7 +99,7 @@ func open(ctx context.Context, o Options, keyring *secret.Keyring) (*App, error)
 	a := &App{Keyring: keyring, Logger: o.Logger, options: o, metrics: newMetrics(), broken: make(chan error, 1)}
 	a.SetPublicURL(o.Server.Base())
 	var err error
-	if a.tracing, err = newTracing(ctx, o.Server.TraceEndpoint, o.Logger); err != nil {
+	if a.tracing, err = newTracing(ctx, o.Server.TraceEndpoint, o.Server.TraceHeaders, o.Logger); err != nil {
 		return nil, err
 	}
 	database := store.Options{

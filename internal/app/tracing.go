@@ -11,7 +11,6 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -32,20 +31,15 @@ type tracing struct {
 }
 
 // newTracing returns nil where no endpoint is set: then nothing of this costs
-// a request anything. What else an exporter can be told (headers with a key,
-// compression, sampling, the name of the service) it reads from the OTEL_*
-// variables that OpenTelemetry defines.
-func newTracing(ctx context.Context, endpoint string, logger *slog.Logger) (*tracing, error) {
+// a request anything. Sampling, batching and the name of the service follow
+// the OTEL_* variables that OpenTelemetry defines.
+func newTracing(ctx context.Context, endpoint string, headers []string, logger *slog.Logger) (*tracing, error) {
 	if endpoint == "" {
 		return nil, nil
 	}
-	url := strings.TrimRight(endpoint, "/")
-	if !strings.HasSuffix(url, "/v1/traces") {
-		url += "/v1/traces"
-	}
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(url))
+	exporter, err := newOTLPExporter(endpoint, headers)
 	if err != nil {
-		return nil, fmt.Errorf("--trace-endpoint: %w", err)
+		return nil, err
 	}
 	about, err := resource.New(ctx, resource.WithTelemetrySDK(),
 		resource.WithAttributes(attribute.String("service.name", "gatehouse"), attribute.String("service.version", Version)),

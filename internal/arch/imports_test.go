@@ -41,6 +41,7 @@ var owners = map[string][]string{
 	"github.com/alecthomas/kong":      {"internal/cli", "internal/config"},
 	"github.com/prometheus":           {"internal/app"},
 	"go.opentelemetry.io/otel":        {"internal/app", "internal/wire"},
+	"google.golang.org/protobuf":      {"internal/app"}, // its wire format alone, for traces
 	"golang.org/x/crypto":             {"internal/secret"},
 	"golang.org/x/net/publicsuffix":   {"internal/project", "internal/factor/webauthn"},
 	"golang.org/x/net/idna":           {"internal/user"},

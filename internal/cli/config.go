@@ -48,6 +48,8 @@ func (c *configCommand) Run(t *Terminal, k *kong.Context) error {
 			v.Origin, from = "flag", "--"+s.Name
 		case os.Getenv(s.Variable) != "":
 			v.Origin, from = "env", s.Variable
+		case s.Fallback != "" && os.Getenv(s.Fallback) != "":
+			v.Origin, from = "env", s.Fallback
 		}
 		views = append(views, v)
 		r.add(s.Name, dash(s.Value), from)

@@ -12,6 +12,7 @@ import (
 type Setting struct {
 	Name     string // of the flag, without dashes
 	Variable string // of the environment
+	Fallback string // a variable of OpenTelemetry's, read where ours is not set
 	Default  string // "" for none
 	Help     string
 	Value    string // as it is in the struct, secrets masked
@@ -27,9 +28,9 @@ func Settings(structs ...any) []Setting {
 		for i := range v.NumField() {
 			tag := v.Type().Field(i).Tag
 			text := format(v.Field(i))
-			variable, _, _ := strings.Cut(tag.Get("env"), ",") // ours; others' names may follow
+			variable, fallback, _ := strings.Cut(tag.Get("env"), ",")
 			list = append(list, Setting{
-				Name: tag.Get("name"), Variable: variable, Default: tag.Get("default"), Help: tag.Get("help"),
+				Name: tag.Get("name"), Variable: variable, Fallback: fallback, Default: tag.Get("default"), Help: tag.Get("help"),
 				Value: mask(tag.Get("secret"), text), IsSet: text != "",
 			})
 		}
