@@ -160,7 +160,7 @@ func (b *bench) sqlite() error {
 		return err
 	}
 	if rss, err := t.rss(); err == nil {
-		b.table.report("SQLite: memory after the load", fmt.Sprintf("%.1f MB", float64(rss)/1e6), "")
+		b.table.report("SQLite: memory after the load", fmt.Sprintf("%.1f MB", float64(rss)/(1<<20)), "")
 	}
 	return t.close()
 }

@@ -26,7 +26,7 @@ func (b *bench) size() error {
 	if err != nil {
 		return err
 	}
-	b.table.atMost("size: binary", "", float64(info.Size())/1e6, 40, "MB")
+	b.table.atMost("size: binary", "", float64(info.Size())/(1<<20), 40, "MB")
 	if err := b.serveStart(); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (b *bench) serveStart() error {
 			if err != nil {
 				return err
 			}
-			b.table.atMost("size: idle memory of serve", "", float64(rss)/1e6, 30, "MB")
+			b.table.atMost("size: idle memory of serve", "", float64(rss)/(1<<20), 30, "MB")
 		}
 		p.stop()
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -44,7 +45,12 @@ func (a *App) Run(ctx context.Context, listeners ...net.Listener) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() { a.watchConfig(work) })
-	background.Go(func() { a.prepareKeys(work) })
+	background.Go(func() {
+		a.prepareKeys(work)
+		// Starting takes more memory than serving; what it took goes back now
+		// rather than when the scavenger gets to it.
+		debug.FreeOSMemory()
+	})
 	background.Go(func() { a.work(work) })
 	served := make(chan error, len(listeners))
 	for _, l := range listeners {
