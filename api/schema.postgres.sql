@@ -157,9 +157,9 @@ CREATE TABLE user_factors (
   user_id text COLLATE "C" NOT NULL,
   verified boolean NOT NULL,
   expires_at bigint,
-  CONSTRAINT user_factors_pkey PRIMARY KEY (environment_id, kind, id)
+  CONSTRAINT user_factors_pkey PRIMARY KEY (environment_id, id)
 );
-CREATE INDEX user_factors_user ON user_factors USING btree (environment_id, kind, verified, user_id);
+CREATE INDEX user_factors_user ON user_factors USING btree (environment_id, verified, kind, user_id);
 CREATE UNIQUE INDEX user_factors_value ON user_factors USING btree (environment_id, kind, value) WHERE (value IS NOT NULL);
 
 CREATE TABLE user_terms (

@@ -144,9 +144,9 @@ CREATE TABLE user_factors (
   user_id TEXT NOT NULL,
   verified BOOLEAN NOT NULL,
   expires_at BIGINT,
-  PRIMARY KEY (environment_id, kind, id)
+  PRIMARY KEY (environment_id, id)
 );
-CREATE INDEX user_factors_user ON user_factors (environment_id, kind, verified, user_id);
+CREATE INDEX user_factors_user ON user_factors (environment_id, verified, kind, user_id);
 CREATE UNIQUE INDEX user_factors_value ON user_factors (environment_id, kind, value) WHERE value IS NOT NULL;
 
 CREATE TABLE user_terms (
