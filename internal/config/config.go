@@ -48,6 +48,8 @@ func (s *Server) Check() error {
 		return fmt.Errorf("--public-url %q is not a URL such as https://auth.example.com", s.PublicURL)
 	case (s.TLSCert == "") != (s.TLSKey == ""):
 		return fmt.Errorf("--tls-cert and --tls-key go together: give both or neither")
+	case s.SDKRateLimit < 0:
+		return fmt.Errorf("--sdk-rate-limit must be 0 (no limit) or more")
 	}
 	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
 		return fmt.Errorf("--listen %q is not an address such as 127.0.0.1:8080 or :8080", s.Listen)

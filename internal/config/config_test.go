@@ -63,6 +63,7 @@ func TestCheck(t *testing.T) {
 		"is not a URL":                func(s *Server) { s.PublicURL = "auth.example.com" },
 		"such as https://":            func(s *Server) { s.PublicURL = "ftp://auth.example.com" },
 		"give both or neither":        func(s *Server) { s.TLSKey = "key.pem" },
+		"--sdk-rate-limit must be 0":  func(s *Server) { s.SDKRateLimit = -1 },
 		`--listen "8080" is not`:      func(s *Server) { s.Listen = "8080" },
 		`"10.0.0.0/33" is neither`:    func(s *Server) { s.TrustedProxies = []string{"10.0.0.0/33"} },
 		`"proxy.internal" is neither`: func(s *Server) { s.TrustedProxies = []string{"proxy.internal"} },
