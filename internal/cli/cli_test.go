@@ -16,10 +16,12 @@ import (
 // The tests run the command as the shell would: this binary, under the name
 // gatehouse, is on the path.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"gatehouse": func() { os.Exit(Main(os.Args[1:], &Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})) },
-	})
+	programs := hardships()
+	programs["gatehouse"] = runMain
+	testscript.Main(m, programs)
 }
+
+func runMain() { os.Exit(Main(os.Args[1:], &Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})) }
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{

@@ -51,8 +51,15 @@ func (l *log) String() string {
 // spawn starts a command; the test's end kills it.
 func spawn(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command("gatehouse", args...), out: &log{}, exited: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), env...)
+	cmd := exec.Command("gatehouse", args...)
+	cmd.Env = append(os.Environ(), env...)
+	return launch(t, cmd)
+}
+
+// launch is spawn for a command that needs more preparation.
+func launch(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, out: &log{}, exited: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -65,7 +72,7 @@ func spawn(t *testing.T, env []string, args ...string) *process {
 		_ = p.cmd.Process.Kill()
 		<-p.exited
 		if t.Failed() {
-			t.Logf("gatehouse %s printed:\n%s", strings.Join(args, " "), p.out)
+			t.Logf("%s printed:\n%s", strings.Join(cmd.Args, " "), p.out)
 		}
 	})
 	return p
