@@ -44,13 +44,9 @@ func (a *App) Run(ctx context.Context, listeners ...net.Listener) error {
 	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
-	background.Go(func() { a.watchConfig(work) })
-	background.Go(func() {
-		a.prepareKeys(work)
-		// Starting takes more memory than serving; what it took goes back now
-		// rather than when the scavenger gets to it.
-		debug.FreeOSMemory()
-	})
+	changed := make(chan struct{}, 1)
+	background.Go(func() { a.watchConfig(work, changed) })
+	background.Go(func() { a.prepareKeys(work, changed) })
 	background.Go(func() { a.work(work) })
 	served := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -102,20 +98,40 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.Server.ServeHTTP(w, r)
 }
 
-// watchConfig picks up what other processes change in the configuration.
-func (a *App) watchConfig(ctx context.Context) {
+// watchConfig picks up what other processes change in the configuration, and
+// says so without waiting for anybody.
+func (a *App) watchConfig(ctx context.Context, changed chan<- struct{}) {
+	seen := a.Projects.Version()
 	every(ctx, configPoll, func() {
 		if err := a.Projects.Refresh(ctx); err != nil && ctx.Err() == nil {
 			a.Logger.Error("reading the configuration failed", "error", err)
 		}
+		if v := a.Projects.Version(); v != seen {
+			seen = v
+			select {
+			case changed <- struct{}{}:
+			default: // somebody is about to look anyway
+			}
+		}
 	})
 }
 
-// prepareKeys makes missing signing keys before someone waits for them.
-func (a *App) prepareKeys(ctx context.Context) {
-	for _, env := range a.Projects.Environments() {
-		if err := a.Sessions.EnsureKey(ctx, env); err != nil && ctx.Err() == nil {
-			a.Logger.Error("making a signing key failed", "project_id", env.ID, "error", err)
+// prepareKeys makes missing signing keys before someone waits for them: at the
+// start, and when an environment was added or chose another algorithm.
+func (a *App) prepareKeys(ctx context.Context, changed <-chan struct{}) {
+	for {
+		for _, env := range a.Projects.Environments() {
+			if err := a.Sessions.EnsureKey(ctx, env); err != nil && ctx.Err() == nil {
+				a.Logger.Error("making a signing key failed", "project_id", env.ID, "error", err)
+			}
+		}
+		// Starting, and making a key, takes more memory than serving; it goes
+		// back now rather than when the scavenger gets to it.
+		debug.FreeOSMemory()
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
 		}
 	}
 }
