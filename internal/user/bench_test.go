@@ -131,3 +131,30 @@ func (f *fixture) benchmark(b *testing.B, n int) {
 		}
 	})
 }
+
+// BenchmarkCreate is what a new user with an e-mail address costs inside its
+// transaction, without the commit, which others share.
+func BenchmarkCreate(b *testing.B) {
+	for _, engine := range storetest.Engines() {
+		b.Run(string(engine), func(b *testing.B) {
+			db, clock := storetest.Open(b, engine)
+			f := newFixture(b, db, clock)
+			i := 0
+			for b.Loop() {
+				err := f.db.Update(b.Context(), func(tx *store.Tx) error {
+					for range 100 {
+						i++
+						if _, err := f.users.Create(tx, f.env, NewUser{Email: fmt.Sprintf("user%d@example%d.com", i*7919%1000003, i%1000)}); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(i), "us/user")
+		})
+	}
+}

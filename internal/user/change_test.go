@@ -82,7 +82,8 @@ func TestUnprovenAttachmentEnds(t *testing.T) {
 			f.Errorf("still found: %v", err)
 		}
 		f.refused("DELETE", "/v1/users/emails/"+attached, "", 404, "email_not_found")
-		for _, q := range []string{search, byID, fuzzy} {
+		byDomain := `{"query":{"operator":"AND","operands":[{"filter_name":"email_domain","filter_value":["other.example"]}]}}`
+		for _, q := range []string{search, byID, fuzzy, byDomain} {
 			if a := f.ok("POST", "/v1/users/search", q); a.at("results.0") != nil {
 				f.Errorf("still found by %s", q)
 			}

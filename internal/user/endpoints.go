@@ -3,6 +3,7 @@ package user
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/event"
@@ -273,6 +274,9 @@ func removal[Req any](s *Service, kind string, factorID func(*Req) string) func(
 				return err
 			}
 			row, err = s.RemoveFactor(tx, env, holder.UserID, kind, factorID(req))
+			if errors.Is(err, errUserNotFound) { // deleted since
+				return kinds[kind].notFound
+			}
 			return err
 		})
 		return changed(row, err)

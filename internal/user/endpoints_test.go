@@ -12,6 +12,8 @@ import (
 
 	"gatehouse/internal/id"
 	"gatehouse/internal/store"
+	"gatehouse/internal/store/storetest"
+	"gatehouse/internal/wire"
 )
 
 func TestCreate(t *testing.T) {
@@ -386,6 +388,34 @@ func TestRecycledExternalIDStaysInItsEnvironment(t *testing.T) {
 			f.Errorf("the other environment lost its user: %v", a.body)
 		}
 	})
+}
+
+// The interface describes itself: a user is a User wherever it appears, flat in
+// the answer of GET, and a timestamp is a date and time.
+func TestDescription(t *testing.T) {
+	db, clock := storetest.Open(t, store.SQLite)
+	f := newFixture(t, db, clock)
+	text, err := wire.OpenAPI(wire.Info{Title: "x", Version: "1"}, f.users.Endpoints())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]struct{ Type, Format any }
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	u := doc.Components.Schemas["User"].Properties
+	if len(u) != 19 || u["created_at"].Format != "date-time" {
+		t.Errorf("User is described as %v", u)
+	}
+	if strings.Contains(string(text), "ExpiresAt") || strings.Contains(string(text), "contentEncoding") {
+		t.Error("the description shows what the wire does not")
+	}
 }
 
 // Security case 22: a body that names a user is no credential.

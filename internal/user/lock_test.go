@@ -230,3 +230,34 @@ func TestFailuresUnderConcurrency(t *testing.T) {
 		}
 	})
 }
+
+// A row that was only read is read again before it counts, so that no failure
+// is lost to a caller who did not lock it.
+func TestFailuresOnRowsNotHeld(t *testing.T) {
+	each(t, func(f *fixture) {
+		f.env.Config.UserLock.Threshold = 100
+		userID := f.create(`{"email":"ada@example.com"}`)
+		const callers = 40
+		errs := make([]error, callers)
+		var wg sync.WaitGroup
+		for i := range callers {
+			wg.Go(func() {
+				errs[i] = f.update(func(tx *store.Tx) error {
+					row, err := FindByEmail(tx, f.env, "ada@example.com")
+					if err != nil {
+						return err
+					}
+					_, err = CountFailure(tx, f.env, row)
+					return err
+				})
+			})
+		}
+		wg.Wait()
+		if err := errors.Join(errs...); err != nil {
+			f.Fatal(err)
+		}
+		if got := f.row(userID).FailedAttempts; got != callers {
+			f.Errorf("%d failures counted of %d", got, callers)
+		}
+	})
+}
