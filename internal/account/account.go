@@ -64,7 +64,7 @@ type getResponse struct {
 func (s *Service) get(ctx context.Context, _ *getRequest) (*getResponse, error) {
 	resp := &getResponse{}
 	err := s.db.View(ctx, func(tx *store.Tx) error {
-		me, err := s.core.Identify(ctx, tx)
+		me, err := s.core.Identify(tx.Context(), tx)
 		if err != nil {
 			return err
 		}
@@ -133,10 +133,7 @@ type removeRequest struct {
 func (s *Service) remove(kind string) func(context.Context, *removeRequest) (*changeResponse, error) {
 	return func(ctx context.Context, req *removeRequest) (*changeResponse, error) {
 		return s.change(ctx, func(tx *store.Tx, env *project.Environment, me *user.User) (*user.Row, error) {
-			if err := user.CanRemove(me, kind, req.FactorID); err != nil {
-				return nil, err
-			}
-			return s.users.RemoveFactor(tx, env, me.UserID, kind, req.FactorID)
+			return s.users.RemoveOwnFactor(tx, env, me.UserID, kind, req.FactorID)
 		})
 	}
 }
@@ -146,7 +143,7 @@ func (s *Service) remove(kind string) func(context.Context, *removeRequest) (*ch
 func (s *Service) change(ctx context.Context, f func(*store.Tx, *project.Environment, *user.User) (*user.Row, error)) (*changeResponse, error) {
 	var resp *changeResponse
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
-		me, err := s.core.Identify(ctx, tx)
+		me, err := s.core.Identify(tx.Context(), tx)
 		if err != nil {
 			return err
 		}

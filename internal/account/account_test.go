@@ -1,11 +1,16 @@
 package account_test
 
 import (
+	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
 	"gatehouse/internal/authtest"
+	"gatehouse/internal/factor/webauthn/virtualkey"
+	"gatehouse/internal/store"
+	"gatehouse/internal/user"
 )
 
 const (
@@ -103,7 +108,10 @@ func TestRemoveOwnFactors(t *testing.T) {
 		if left := a.Get("__user", "webauthn_registrations").([]any); len(left) != 0 {
 			t.Errorf("left: %v", left)
 		}
-		b.Call(remove, "/sdk/v1/users/webauthn_registrations/"+p.RegistrationID, nil).Refused(404, "webauthn_registration_not_found")
+		if me := b.Call(get, "/sdk/v1/users/me", nil).OK(); me.Get("user_id") != p.UserID {
+			t.Error("who takes a factor away is signed out by it")
+		}
+		b.Call(remove, "/sdk/v1/users/webauthn_registrations/"+p.RegistrationID, nil).Refused(401, "stale_factors")
 		p.SignIn(nil).Refused(404, "webauthn_registration_not_found")
 	})
 }
@@ -116,6 +124,63 @@ func TestOthersFactorsAreOutOfReach(t *testing.T) {
 		b.Call(remove, "/sdk/v1/users/webauthn_registrations/"+victim.RegistrationID, nil).Refused(404, "webauthn_registration_not_found")
 		b.Call(put, "/sdk/v1/webauthn/update/"+victim.RegistrationID, fields{"name": "mine"}).Refused(404, "webauthn_registration_not_found")
 		victim.SignIn(nil).OK()
+	})
+}
+
+// TestFactorDowngradeDowngradesSessions is security case 46: whoever signed in
+// with a passkey that its owner takes away is out, and a session that a factor
+// was only a part of loses that part.
+func TestFactorDowngradeDowngradesSessions(t *testing.T) {
+	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
+		p, owner := signedIn(s, "a@example.com")
+		stolen, stolenID := p.Key, p.RegistrationID
+		thief := s.Browser()
+		thief.Token = p.Session().String("session_token")
+		p.Key = virtualkey.New()
+		owner.Token = p.Register(fields{"session_duration_minutes": 60}).String("session_token")
+		mixed := p.Session().String("session_token")
+		p.Key = stolen
+		p.SignIn(fields{"session_token": mixed}).OK()
+		owner.Call(remove, "/sdk/v1/users/webauthn_registrations/"+stolenID, nil).OK()
+		thief.Call(get, "/sdk/v1/users/me", nil).Refused(404, "session_not_found")
+		thief.Call(post, "/sdk/v1/webauthn/register/start", fields{"domain": "localhost"}).Refused(404, "session_not_found")
+		left := s.Call(post, "/v1/sessions/authenticate", fields{"session_token": mixed}).OK()
+		if factors := left.Get("session", "authentication_factors").([]any); len(factors) != 1 {
+			t.Errorf("the mixed session keeps %v", factors)
+		}
+		owner.Call(put, "/sdk/v1/users/me", fields{"name": fields{"first_name": "Ada"}}).OK()
+	})
+}
+
+// TestLastPrimaryFactorUnderConcurrency: two removals at once must not each
+// take the other for what is left.
+func TestLastPrimaryFactorUnderConcurrency(t *testing.T) {
+	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
+		for i := range 10 {
+			p := s.Person(fmt.Sprintf("person%d@example.com", i))
+			b := s.Browser()
+			b.Token = p.Session().String("session_token")
+			err := s.DB.Update(t.Context(), func(tx *store.Tx) error {
+				_, err := s.Users.Change(tx, s.Env, p.UserID, func(u *user.User) error {
+					_, err := u.AddPhone(s.Env, tx.Now, fmt.Sprintf("+1415555%04d", 2000+i))
+					return err
+				})
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			me := b.Call(get, "/sdk/v1/users/me", nil).OK()
+			var wait sync.WaitGroup
+			for _, path := range []string{"emails/" + me.String("emails", 0, "email_id"), "phone_numbers/" + me.String("phone_numbers", 0, "phone_id")} {
+				wait.Go(func() { b.Call(remove, "/sdk/v1/users/"+path, nil) })
+			}
+			wait.Wait()
+			after := b.Call(get, "/sdk/v1/users/me", nil).OK()
+			if len(after.Get("emails").([]any))+len(after.Get("phone_numbers").([]any)) != 1 {
+				t.Errorf("left: %s", after.Text)
+			}
+		}
 	})
 }
 

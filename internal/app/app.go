@@ -152,7 +152,7 @@ func (a *App) build() {
 		Observe: a.metrics.login,
 	})
 	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Projects)
-	a.Users.SetHooks(user.Hooks{OnDelete: a.Sessions.Forget}, a.WebAuthn.Hooks())
+	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks())
 	a.Outbox = a.newQueue()
 	a.metrics.watch(a.Projects, a.Outbox)
 }
@@ -161,7 +161,7 @@ func (a *App) mount(proxies []netip.Prefix, endpoints []wire.Endpoint) *wire.Ser
 	c := wire.Config{
 		Gates: map[wire.Auth]wire.Gate{
 			wire.Secret: a.Projects.SecretGate,
-			wire.Public: a.limitedGate(a.Projects.PublicGate, a.options.Server.SDKRateLimit),
+			wire.Public: a.Sessions.Gate(a.limitedGate(a.Projects.PublicGate, a.options.Server.SDKRateLimit)),
 		},
 		Logger:         a.Logger,
 		TrustedProxies: proxies,

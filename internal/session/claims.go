@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"gatehouse/internal/apierr"
 )
@@ -54,12 +55,12 @@ func (c Claims) merged(change Claims) (Claims, error) {
 		return c, nil
 	}
 	for name := range change.object {
-		if strings.HasPrefix(name, reservedPrefix) {
+		if strings.HasPrefix(folded(name), reservedPrefix) {
 			return Claims{}, errStytchClaims
 		}
 	}
 	next := mergeObjects(c.object, change.object)
-	maps.DeleteFunc(next, func(name string, _ any) bool { return slices.Contains(reservedClaims, name) })
+	maps.DeleteFunc(next, func(name string, _ any) bool { return slices.Contains(reservedClaims, folded(name)) })
 	text, err := json.Marshal(next)
 	if err != nil {
 		return Claims{}, err
@@ -68,6 +69,18 @@ func (c Claims) merged(change Claims) (Claims, error) {
 		return Claims{}, errClaimsTooLarge
 	}
 	return Claims{next}, nil
+}
+
+// folded spells a name the way decoders that ignore case compare it: a claim
+// that only looks like one of the token's own must not pass for it anywhere.
+func folded(name string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+			least = min(least, f)
+		}
+		return unicode.ToLower(least)
+	}, name)
 }
 
 func mergeObjects(old, change map[string]any) map[string]any {

@@ -66,38 +66,70 @@ type Identity struct {
 }
 
 // Identify returns who presented a live session at the browser's door, or
-// user_unauthenticated. It reads the rows, so a revocation holds at once.
+// user_unauthenticated. It reads the rows, so a revocation holds at once, and
+// touches nothing but the transaction.
 func (c *Core) Identify(ctx context.Context, tx *store.Tx) (*Identity, error) {
-	caller := project.CallerFrom(ctx)
-	if !caller.Browser || caller.SessionToken == "" {
-		return nil, errUnauthenticated
-	}
-	which, err := c.presented(ctx, caller)
+	which, err := presented(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r, u, err := c.read(tx, caller.Env, which)
+	r, u, err := c.read(tx, project.CallerFrom(ctx).Env, which)
 	if err != nil {
 		return nil, err
 	}
 	return &Identity{r, u}, nil
 }
 
-// presented names the session a browser brought. Anything it cannot be, down
+type presentedKey struct{}
+
+// presentation is what became of the session a browser presented.
+type presentation struct {
+	which selector
+	err   error
+}
+
+// Gate is a gate of the browser's door behind which the presented session can
+// be identified. A JWT is verified here, before there is any transaction:
+// verifying may have to read keys, and a transaction that waits for another
+// one is how a server stops.
+func (c *Core) Gate(next wire.Gate) wire.Gate {
+	return func(ctx context.Context, in *wire.Incoming) (context.Context, error) {
+		ctx, err := next(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		p := &presentation{}
+		p.which, p.err = c.recognize(ctx, project.CallerFrom(ctx))
+		return context.WithValue(ctx, presentedKey{}, p), nil
+	}
+}
+
+// recognize names the session a browser brought. Anything it cannot be, down
 // to the shape, is a session that does not exist: SDKs then forget it, while
 // they would send a malformed one again for ever.
-func (c *Core) presented(ctx context.Context, caller *project.Caller) (selector, error) {
-	if len(caller.SessionToken) > 100 {
+func (c *Core) recognize(ctx context.Context, caller *project.Caller) (selector, error) {
+	switch {
+	case caller.SessionToken == "":
+		return selector{}, errUnauthenticated
+	case len(caller.SessionToken) > 100:
 		sessionID, err := c.verifyJWT(ctx, caller.Env, caller.SessionToken)
 		if errors.Is(err, errJWT) {
 			err = errNotFound.Because(err)
 		}
 		return selector{id: sessionID}, err
-	}
-	if !secret.ValidToken(caller.SessionToken) {
+	case !secret.ValidToken(caller.SessionToken):
 		return selector{}, errNotFound
 	}
 	return selector{hash: secret.Hash(caller.SessionToken)}, nil
+}
+
+// presented names the session that the gate recognised.
+func presented(ctx context.Context) (selector, error) {
+	p, ok := ctx.Value(presentedKey{}).(*presentation)
+	if !ok {
+		return selector{}, errUnauthenticated
+	}
+	return p.which, p.err
 }
 
 // named is the selector of a session that a server names in its request.
@@ -133,7 +165,7 @@ func (c *Core) start(tx *store.Tx, env *project.Environment, userID string) (*Re
 	}
 	return &Record{
 		ID: id.New(id.Session, env.Kind, tx.Now), UserID: userID, EnvironmentID: env.ID,
-		Version: 1, StartedAt: tx.Now, LastAccessedAt: tx.Now, tokenSealed: sealed,
+		Version: 1, StartedAt: tx.Now, LastAccessedAt: tx.Now, tokenHash: secret.Hash(token), tokenSealed: sealed,
 	}, token, nil
 }
 
@@ -228,9 +260,4 @@ func dropCookies(ctx context.Context) {
 		cookie.Delete = true
 		wire.CallFrom(ctx).SetCookie(cookie)
 	}
-}
-
-// Forget is a hook for the deletion of a user: no session outlives its user.
-func (c *Core) Forget(tx *store.Tx, env *project.Environment, userID string) error {
-	return removeOfUser(tx, env.ID, userID, "")
 }

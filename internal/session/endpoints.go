@@ -8,7 +8,6 @@ import (
 	"gatehouse/internal/event"
 	"gatehouse/internal/id"
 	"gatehouse/internal/project"
-	"gatehouse/internal/secret"
 	"gatehouse/internal/store"
 	"gatehouse/internal/user"
 	"gatehouse/internal/wire"
@@ -76,10 +75,7 @@ func (c *Core) authenticate(ctx context.Context, req *authenticateRequest) (*aut
 // known, which saves unsealing it for the answer.
 func (c *Core) which(ctx context.Context, caller *project.Caller, token, jwt string) (selector, string, error) {
 	if caller.Browser {
-		if caller.SessionToken == "" {
-			return selector{}, "", errUnauthenticated
-		}
-		which, err := c.presented(ctx, caller)
+		which, err := presented(ctx)
 		if which.hash != nil {
 			token = caller.SessionToken
 		}
@@ -223,10 +219,7 @@ func (c *Core) revoke(ctx context.Context, req *revokeRequest) (*revokeResponse,
 
 func (c *Core) revoked(ctx context.Context, caller *project.Caller, req *revokeRequest) (selector, error) {
 	if caller.Browser {
-		if caller.SessionToken == "" {
-			return selector{}, errUnauthenticated
-		}
-		return c.presented(ctx, caller)
+		return presented(ctx)
 	}
 	given := 0
 	for _, arg := range []string{req.SessionID, req.SessionToken, req.SessionJWT} {
@@ -285,5 +278,3 @@ func (c *Core) jwks(ctx context.Context, req *jwksRequest) (*jwksResponse, error
 }
 
 func minutesOf(n int) time.Duration { return time.Duration(n) * time.Minute }
-
-func hashOf(token string) []byte { return secret.Hash(token) }

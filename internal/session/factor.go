@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"gatehouse/internal/user"
 )
 
 // Factor is one way a session was authenticated (contract.json,
@@ -39,19 +41,35 @@ type WebAuthnFactor struct {
 	UserAgent              string `json:"user_agent,omitempty"`
 }
 
-// identity says which factors are the same one: authenticating it again
-// refreshes its time instead of adding a second entry.
-func (f *Factor) identity() string {
-	key := f.Type + "/" + f.DeliveryMethod
+// id is the identifier of the user's factor that this one is, "" for factors
+// without an object of their own.
+func (f *Factor) id() string {
 	switch {
 	case f.EmailFactor != nil:
-		key += "/" + f.EmailFactor.EmailID
+		return f.EmailFactor.EmailID
 	case f.PhoneNumberFactor != nil:
-		key += "/" + f.PhoneNumberFactor.PhoneID
+		return f.PhoneNumberFactor.PhoneID
 	case f.WebAuthnFactor != nil:
-		key += "/" + f.WebAuthnFactor.WebAuthnRegistrationID
+		return f.WebAuthnFactor.WebAuthnRegistrationID
 	}
-	return key
+	return ""
+}
+
+// identity says which factors are the same one: authenticating it again
+// refreshes its time instead of adding a second entry.
+func (f *Factor) identity() string { return f.Type + "/" + f.DeliveryMethod + "/" + f.id() }
+
+// heldBy reports whether the user still has the factor.
+func (f *Factor) heldBy(u *user.User) bool {
+	switch {
+	case f.EmailFactor != nil:
+		return u.Email(f.id()) != nil
+	case f.PhoneNumberFactor != nil:
+		return u.Phone(f.id()) != nil
+	case f.WebAuthnFactor != nil:
+		return slices.ContainsFunc(u.WebAuthnRegistrations, func(r user.WebAuthnRegistration) bool { return r.WebAuthnRegistrationID == f.id() })
+	}
+	return true
 }
 
 // Factors is the list of a session as JSON text. It stays encoded until
@@ -93,14 +111,33 @@ func (f *Factors) authenticated(proven Factor, now time.Time) error {
 	}
 	proven.LastAuthenticatedAt, proven.CreatedAt, proven.UpdatedAt = Timestamp(now), Timestamp(now), Timestamp(now)
 	at := slices.IndexFunc(list, func(old Factor) bool { return old.identity() == proven.identity() })
-	if at < 0 {
-		list = append(list, proven)
-	} else {
+	if at >= 0 {
 		proven.CreatedAt = list[at].CreatedAt
-		list[at] = proven
+		list = slices.Delete(list, at, at+1)
+	}
+	list = append(list, proven)
+	if len(list) > maxFactors {
+		list = list[len(list)-maxFactors:]
 	}
 	f.text, err = json.Marshal(list)
 	return err
+}
+
+// maxFactors bounds the list, which is in every JWT; the most recent stay.
+const maxFactors = 32
+
+// without takes the factors with an id out and reports whether any was there,
+// and how many are left.
+func (f *Factors) without(factorID string) (found bool, left int, err error) {
+	list, err := f.All()
+	if err != nil {
+		return false, 0, err
+	}
+	kept := slices.DeleteFunc(slices.Clone(list), func(old Factor) bool { return old.id() == factorID })
+	if len(kept) < len(list) {
+		f.text, err = json.Marshal(kept)
+	}
+	return len(kept) < len(list), len(kept), err
 }
 
 // category is how the step-up rule counts a factor (factors.md, section 4.4):

@@ -80,21 +80,34 @@ func (c *Core) verifyJWT(ctx context.Context, env *project.Environment, token st
 	if err != nil {
 		return "", err
 	}
-	var claims struct {
-		Issuer   string      `json:"iss"`
-		Audience jsonStrings `json:"aud"`
-		Session  struct {
-			ID string `json:"id"`
-		} `json:"https://stytch.com/session"`
-	}
-	if err := json.Unmarshal(payload, &claims); err != nil {
+	sessionID, err := claimedSession(payload, env, []string{c.publicURL(), "stytch.com/" + env.ID})
+	if err != nil {
 		return "", errJWT.Because(err)
 	}
-	issuers := []string{c.publicURL(), "stytch.com/" + env.ID}
-	if !slices.Contains(issuers, claims.Issuer) || !slices.Contains(claims.Audience, env.ID) || !id.Check(id.Session, env.Kind, claims.Session.ID) {
-		return "", errJWT.Because(errors.New("issuer, audience or session of another environment"))
+	return sessionID, nil
+}
+
+// claimedSession reads the session of a payload that our key has signed for
+// this environment. Names are matched exactly, as everybody else matches them:
+// a struct would also take a custom claim that merely looks like ours.
+func claimedSession(payload []byte, env *project.Environment, issuers []string) (string, error) {
+	var claims, inner map[string]json.RawMessage
+	var issuer, sessionID string
+	var audience jsonStrings
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		return "", err
 	}
-	return claims.Session.ID, nil
+	if err := json.Unmarshal(claims[sessionClaim], &inner); err != nil {
+		return "", err
+	}
+	err := errors.Join(json.Unmarshal(claims["iss"], &issuer), json.Unmarshal(claims["aud"], &audience), json.Unmarshal(inner["id"], &sessionID))
+	if err != nil {
+		return "", err
+	}
+	if !slices.Contains(issuers, issuer) || !slices.Contains(audience, env.ID) || !id.Check(id.Session, env.Kind, sessionID) {
+		return "", errors.New("issuer, audience or session of another environment")
+	}
+	return sessionID, nil
 }
 
 // verifySignature returns the payload of a compact JWS (RFC 7515) that the key
@@ -129,8 +142,9 @@ func notInJWT(r rune) bool {
 	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_' && r != '.'
 }
 
-// verificationKey finds a published key; one it does not know makes it read
-// the database first, since another node may just have made it.
+// verificationKey finds a published key. One that it does not know makes it
+// look whether the configuration has moved, since another node may just have
+// made the key; a made-up kid costs no more than that look.
 func (c *Core) verificationKey(ctx context.Context, env *project.Environment, kid string) (*Key, error) {
 	if !id.Check(id.JWK, env.Kind, kid) {
 		return nil, nil
@@ -142,7 +156,14 @@ func (c *Core) verificationKey(ctx context.Context, env *project.Environment, ki
 	if key := set.byID(kid, c.db.Now()); key != nil {
 		return key, nil
 	}
-	if set, err = c.loadKeys(ctx, env); err != nil {
+	if err := c.projects.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	newest, err := c.projects.Environment(ctx, env.ID)
+	if err != nil || newest == nil || newest.Version <= set.version {
+		return nil, err
+	}
+	if set, err = c.keys(ctx, newest); err != nil {
 		return nil, err
 	}
 	return set.byID(kid, c.db.Now()), nil
@@ -176,6 +197,10 @@ type cachedJWT struct {
 	signedAt time.Time
 }
 
+// maxCachedJWT keeps a few users with very large claims from taking the
+// memory of many.
+const maxCachedJWT = 8 << 10
+
 // jwtCache remembers the latest JWT of busy sessions, because a signature
 // costs more than everything else in a request. It forgets the older half when
 // it is full, so its memory is bounded.
@@ -206,6 +231,9 @@ func (c *jwtCache) get(sessionID string, key jwtKey, newerThan time.Time) *cache
 }
 
 func (c *jwtCache) set(sessionID string, entry *cachedJWT) {
+	if len(entry.token) > maxCachedJWT {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.put(sessionID, entry)

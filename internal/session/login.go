@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/event"
@@ -18,6 +19,9 @@ type Proof struct {
 	// is known, so that the failure counts towards the user's lock.
 	UserID string
 	Factor Factor
+	// SessionID, when set, is the live session that the proof is part of: it was
+	// started there and is worth nothing anywhere else.
+	SessionID string
 	// Attributes, when the request carries them, replace what the session
 	// remembers of the client.
 	Attributes *Attributes
@@ -67,7 +71,8 @@ func LoginAfter[Req, Resp, P any, PReq request[Req], PResp response[Resp]](
 		var resp PResp
 		done, err := c.login(ctx, join, func(tx *store.Tx) (Proof, error) {
 			resp = new(Resp)
-			return prove(ctx, tx, req, prepared, resp)
+			// The transaction's context refuses a second transaction inside.
+			return prove(tx.Context(), tx, req, prepared, resp)
 		})
 		if err != nil {
 			return nil, err
@@ -101,7 +106,7 @@ func (c *Core) joining(ctx context.Context, f *Fields) (*join, error) {
 		return j, nil
 	case caller.Browser:
 		j.optional = true
-		if which, err = c.presented(ctx, caller); errors.Is(err, errNotFound) {
+		if which, err = presented(ctx); errors.Is(err, errNotFound) {
 			return j, nil
 		}
 	default:
@@ -212,6 +217,8 @@ func (c *Core) joinOrStart(ctx context.Context, tx *store.Tx, j *join, row *user
 		}
 	}
 	switch {
+	case proof.SessionID != "" && (done.record == nil || done.record.ID != proof.SessionID):
+		return nil, errNotFound
 	case done.record != nil && done.record.UserID != proof.UserID:
 		return nil, errUserMismatch
 	case done.record == nil && j.minutes == nil:
@@ -232,7 +239,7 @@ func (c *Core) joinOrStart(ctx context.Context, tx *store.Tx, j *join, row *user
 	}
 	if fresh {
 		r.Version = 1
-		return done, insert(tx, r, hashOf(done.token))
+		return done, insert(tx, r)
 	}
 	return done, update(tx, r)
 }
@@ -250,18 +257,23 @@ func (c *Core) lockLive(tx *store.Tx, j *join) (*Record, error) {
 	return r, err
 }
 
+// maxUserAgent bounds the part of a client's user agent that sessions keep: it
+// is in every JWT.
+const maxUserAgent = 512
+
 func clientAttributes(ctx context.Context, proof *Proof, old Attributes) Attributes {
-	if proof.Attributes != nil {
-		return *proof.Attributes
-	}
+	seen := old
 	caller := project.CallerFrom(ctx)
-	if !caller.Browser {
-		return old
+	switch {
+	case proof.Attributes != nil:
+		seen = *proof.Attributes
+	case caller.Browser:
+		seen = Attributes{UserAgent: caller.UserAgent}
+		if caller.IP.IsValid() {
+			seen.IPAddress = caller.IP.String()
+		}
 	}
-	seen := Attributes{UserAgent: caller.UserAgent}
-	if caller.IP.IsValid() {
-		seen.IPAddress = caller.IP.String()
-	}
+	seen.UserAgent = strings.ToValidUTF8(seen.UserAgent[:min(len(seen.UserAgent), maxUserAgent)], "")
 	return seen
 }
 

@@ -46,6 +46,7 @@ type Record struct {
 	StartedAt      time.Time
 	LastAccessedAt time.Time
 	ExpiresAt      time.Time
+	tokenHash      []byte
 	tokenSealed    []byte
 }
 

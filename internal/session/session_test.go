@@ -400,3 +400,13 @@ func TestLockCountsUnderConcurrency(t *testing.T) {
 		}
 	})
 }
+
+// encode is the base64url JSON of a JWT's part.
+func encode(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(text)
+}

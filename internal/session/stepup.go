@@ -36,6 +36,9 @@ func stepUp(u *user.User, factors []Factor, now time.Time) error {
 	used := map[category]bool{}
 	counted, fresh := 0, false
 	for k := range factors {
+		if !factors[k].heldBy(u) {
+			continue // taken away since: it proves nothing any more
+		}
 		if c := categoryOf(&factors[k]); c != 0 {
 			used[c] = true
 			counted++

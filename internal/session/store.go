@@ -1,14 +1,16 @@
 package session
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"gatehouse/internal/store"
 	"gatehouse/internal/user"
 )
 
-const columns = `s.id, s.user_id, s.token_sealed, s.version, s.factors, s.attributes, s.custom_claims, s.started_at, s.last_accessed_at, s.expires_at`
+const columns = `s.id, s.user_id, s.token_hash, s.token_sealed, s.version, s.factors, s.attributes, s.custom_claims, s.started_at, s.last_accessed_at, s.expires_at`
 
 // scanned holds the columns that need decoding.
 type scanned struct {
@@ -17,7 +19,7 @@ type scanned struct {
 }
 
 func (v *scanned) dest(r *Record) []any {
-	return []any{&r.ID, &r.UserID, &r.tokenSealed, &r.Version, &v.factors, &v.attributes, &v.claims, &v.started, &v.accessed, &v.expires}
+	return []any{&r.ID, &r.UserID, &r.tokenHash, &r.tokenSealed, &r.Version, &v.factors, &v.attributes, &v.claims, &v.started, &v.accessed, &v.expires}
 }
 
 func (v *scanned) into(r *Record) error {
@@ -53,6 +55,11 @@ func (s selector) where() (string, any) {
 	return `s.id = $2`, s.id
 }
 
+// names reports whether the selector is that of r.
+func (s selector) names(r *Record) bool {
+	return s.id == r.ID || s.hash != nil && bytes.Equal(s.hash, r.tokenHash)
+}
+
 // readWithUser reads a session and its user in one query; store.ErrNoRows when
 // there is no such session in the environment.
 func readWithUser(tx *store.Tx, envID string, which selector) (*Record, *user.Row, error) {
@@ -82,14 +89,14 @@ func owner(tx *store.Tx, envID string, which selector) (userID string, err error
 	return userID, err
 }
 
-func insert(tx *store.Tx, r *Record, tokenHash []byte) error {
+func insert(tx *store.Tx, r *Record) error {
 	factors, attributes, claims, err := r.texts()
 	if err != nil {
 		return err
 	}
 	_, err = tx.Exec(`INSERT INTO sessions (environment_id, id, user_id, token_hash, token_sealed, version, factors, attributes, custom_claims, started_at, last_accessed_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		r.EnvironmentID, r.ID, r.UserID, tokenHash, r.tokenSealed, r.Version, factors, attributes, claims,
+		r.EnvironmentID, r.ID, r.UserID, r.tokenHash, r.tokenSealed, r.Version, factors, attributes, claims,
 		store.Millis(r.StartedAt), store.Millis(r.LastAccessedAt), store.Millis(r.ExpiresAt))
 	return err
 }
@@ -126,16 +133,33 @@ func remove(tx *store.Tx, envID, sessionID string) error {
 	return err
 }
 
-// removeOfUser removes a user's sessions except one ("" for none).
-func removeOfUser(tx *store.Tx, envID, userID, except string) error {
-	_, err := tx.Exec(`DELETE FROM sessions WHERE environment_id = $1 AND user_id = $2 AND id <> $3`, envID, userID, except)
+// removeOfUser removes all of a user's sessions.
+func removeOfUser(tx *store.Tx, envID, userID string) error {
+	_, err := tx.Exec(`DELETE FROM sessions WHERE environment_id = $1 AND user_id = $2`, envID, userID)
 	return err
 }
 
-// listActive returns a user's live sessions, oldest first.
+// lockOfUser reads a user's live sessions for a change. Lock the user first.
+func lockOfUser(tx *store.Tx, envID, userID string) ([]*Record, error) {
+	return records(tx, envID, `SELECT `+columns+` FROM sessions s
+		WHERE s.environment_id = $1 AND s.user_id = $2 AND s.expires_at > $3 ORDER BY s.id`+tx.ForUpdate(), envID, userID, store.Millis(tx.Now))
+}
+
+// maxListed bounds the sessions of a user that are shown at once.
+const maxListed = 1000
+
+// listActive returns a user's live sessions, oldest first; of very many the
+// newest.
 func listActive(tx *store.Tx, envID, userID string) ([]*Record, error) {
-	rows, err := tx.Query(`SELECT `+columns+` FROM sessions s
-		WHERE s.environment_id = $1 AND s.user_id = $2 AND s.expires_at > $3 ORDER BY s.id`, envID, userID, store.Millis(tx.Now))
+	list, err := records(tx, envID, `SELECT `+columns+` FROM sessions s
+		WHERE s.environment_id = $1 AND s.user_id = $2 AND s.expires_at > $3 ORDER BY s.id DESC LIMIT $4`,
+		envID, userID, store.Millis(tx.Now), int64(maxListed))
+	slices.Reverse(list)
+	return list, err
+}
+
+func records(tx *store.Tx, envID, query string, args ...any) ([]*Record, error) {
+	rows, err := tx.Query(query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +178,9 @@ func listActive(tx *store.Tx, envID, userID string) ([]*Record, error) {
 // Purge removes up to budget sessions that have expired and signing keys that
 // nobody needs any more; it returns how many rows went.
 func Purge(tx *store.Tx, budget int) (int64, error) {
-	n, err := tx.Exec(`DELETE FROM sessions WHERE (environment_id, id) IN
+	// A session may be extended while the statement waits for its row, so the
+	// expiry is asked for again.
+	n, err := tx.Exec(`DELETE FROM sessions WHERE expires_at <= $1 AND (environment_id, id) IN
 		(SELECT environment_id, id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, store.Millis(tx.Now), int64(budget))
 	if err != nil {
 		return 0, err

@@ -196,6 +196,9 @@ func (s *Service) proveAuthentication(ctx context.Context, tx *store.Tx, _ *auth
 	} else if err != nil {
 		return proof, err
 	}
+	if a.pending != nil {
+		proof.SessionID = a.pending.SessionID
+	}
 	first, err := a.endCeremony(tx, env.ID)
 	if err != nil {
 		return proof, err

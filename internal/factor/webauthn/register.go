@@ -246,6 +246,16 @@ func (s *Service) proveRegistration(ctx context.Context, tx *store.Tx, _ *regist
 	if err := holdUser(tx, env, r.pending.UserID); err != nil {
 		return proof, err
 	}
+	// What held when the ceremony began must still hold: the session may have
+	// been revoked since, or have grown too old.
+	proof.SessionID = r.pending.SessionID
+	who, err := s.subject(ctx, tx, r.pending.UserID)
+	if err != nil {
+		return proof, err
+	}
+	if err := mayRegister(env, tx, who); err != nil {
+		return proof, err
+	}
 	first, err := takeChallenge(tx, env.ID, r.pending.ID)
 	if err != nil {
 		return proof, err
