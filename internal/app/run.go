@@ -48,17 +48,19 @@ func (a *App) Run(ctx context.Context, listeners ...net.Listener) error {
 	background.Go(func() { a.watchConfig(work, changed) })
 	background.Go(func() { a.prepareKeys(work, changed) })
 	background.Go(func() { a.work(work) })
+	silent := &silentConns{conns: map[net.Conn]bool{}}
+	server.ConnState = silent.track
 	served := make(chan error, len(listeners))
 	for _, l := range listeners {
 		go func() { served <- server.Serve(l) }()
 	}
-	err = a.wait(ctx, server, served)
+	err = a.wait(ctx, server, silent, served)
 	stop()
 	background.Wait()
 	return errors.Join(err, stopMetrics())
 }
 
-func (a *App) wait(ctx context.Context, server *http.Server, served <-chan error) error {
+func (a *App) wait(ctx context.Context, server *http.Server, silent *silentConns, served <-chan error) error {
 	var cause error
 	select {
 	case err := <-served:
@@ -70,6 +72,7 @@ func (a *App) wait(ctx context.Context, server *http.Server, served <-chan error
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.options.Server.DrainTimeout)
 	defer cancel()
+	defer time.AfterFunc(silentGrace, silent.close).Stop()
 	if err := server.Shutdown(drain); err != nil {
 		cause = errors.Join(cause, fmt.Errorf("some requests did not finish in time: %w", err), server.Close())
 	}

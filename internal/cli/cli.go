@@ -69,7 +69,7 @@ type Terminal struct {
 func Main(args []string, t *Terminal) int {
 	dropEmptyVariables()
 	var all commands
-	parser, err := newParser(&all, t)
+	parser, err := newParser(&all, t, os.Exit)
 	if err != nil {
 		return t.fail(err)
 	}
@@ -86,12 +86,12 @@ func Main(args []string, t *Terminal) int {
 	return exitDone
 }
 
-func newParser(all *commands, t *Terminal) (*kong.Kong, error) {
+func newParser(all *commands, t *Terminal, exit func(int)) (*kong.Kong, error) {
 	parser, err := kong.New(all,
 		kong.Name("gatehouse"),
 		kong.Description("Consumer authentication in one program: passkeys, sessions, users."),
 		kong.Writers(t.Out, t.Err),
-		kong.Exit(os.Exit),
+		kong.Exit(exit),
 		kong.ExplicitGroups(groups),
 		kong.Help(printHelp),
 		kong.ValueFormatter(describeFlag),

@@ -36,9 +36,14 @@ func cluster(t *testing.T, env ...string) (*installation, []*process) {
 	if os.Getenv(storetest.PostgresEnv) == "" {
 		t.Skip("needs " + storetest.PostgresEnv)
 	}
-	in := install(t, store.Postgres)
+	return serveAll(t, store.Postgres, 3, env...)
+}
+
+func serveAll(t *testing.T, engine store.Engine, n int, env ...string) (*installation, []*process) {
+	t.Helper()
+	in := install(t, engine)
 	var nodes []*process
-	for range 3 {
+	for range n {
 		nodes = append(nodes, spawn(t, append(in.env, env...), "serve"))
 	}
 	for _, p := range nodes {
@@ -115,7 +120,20 @@ func TestSessionsAreTheSameOnEveryServer(t *testing.T) {
 }
 
 func TestEveryServerFollowsTheConfigurationWithinASecond(t *testing.T) {
-	in, nodes := cluster(t)
+	for _, engine := range storetest.Engines() {
+		t.Run(string(engine), func(t *testing.T) {
+			n := 1 // all that SQLite takes, with the commands beside it
+			if engine == store.Postgres {
+				n = 3
+			}
+			in, nodes := serveAll(t, engine, n)
+			in.followed(nodes)
+		})
+	}
+}
+
+func (in *installation) followed(nodes []*process) {
+	t := in.t
 	var made struct {
 		ID     string `json:"secret_id"`
 		Secret string `json:"secret"`
@@ -152,24 +170,33 @@ func TestEveryServerFollowsTheConfigurationWithinASecond(t *testing.T) {
 	}
 	token := env.PublicTokens[0].Token
 	for _, node := range nodes {
-		closed := withinASecond(func() bool {
-			r, err := http.NewRequest(http.MethodGet, node.url+"/sdk/v1/projects/bootstrap/"+token, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.SetBasicAuth(token, token)
-			r.Header.Set("Origin", "http://localhost:3000")
-			resp, err := client.Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			resp.Body.Close()
-			return resp.StatusCode == http.StatusUnauthorized
-		})
-		if !closed {
+		if !withinASecond(func() bool { return knock(t, node, token) == http.StatusUnauthorized }) {
 			t.Error("the browser's door is still open after a second")
 		}
 	}
+	in.run("sdk-config", "set", "test", "basic.enabled=true")
+	for _, node := range nodes {
+		if !withinASecond(func() bool { return knock(t, node, token) == http.StatusOK }) {
+			t.Error("the browser's door is still closed after a second")
+		}
+	}
+}
+
+// knock asks at the browser's door, as an SDK does first.
+func knock(t *testing.T, node *process, token string) (status int) {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, node.url+"/sdk/v1/projects/bootstrap/"+token, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth(token, token)
+	r.Header.Set("Origin", "http://localhost:3000")
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode
 }
 
 func TestKeysAreRotatedOnEveryServer(t *testing.T) {

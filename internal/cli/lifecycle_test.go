@@ -10,8 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	_ "modernc.org/sqlite"
 
@@ -188,6 +190,60 @@ func TestAStopWaitsForRequestsUnderWay(t *testing.T) {
 				t.Errorf("it ended with %d", code)
 			}
 		})
+	}
+}
+
+// Browsers open connections in advance. Nobody waits for those.
+func TestAStopDoesNotWaitForSilentConnections(t *testing.T) {
+	in := install(t, store.SQLite)
+	p := in.serve()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	in.must(p.url, http.MethodGet, "/v1/debug/whoami", nil) // taken after the silent one
+	asked := time.Now()
+	if code := p.signal(syscall.SIGINT); code != exitDone {
+		t.Errorf("it ended with %d", code)
+	}
+	if took := time.Since(asked); took > 4*time.Second {
+		t.Errorf("it took %s to stop", took)
+	}
+}
+
+// A backup taken while a server writes holds everything acknowledged before.
+func TestABackupBesideAServerIsWhole(t *testing.T) {
+	in := install(t, store.SQLite)
+	p := in.serve()
+	var last string
+	stop := make(chan struct{})
+	var work sync.WaitGroup
+	for i := range 50 {
+		last = in.must(p.url, http.MethodPost, "/v1/users", map[string]any{"email": fmt.Sprintf("before-%d@example.com", i)})["user_id"].(string)
+	}
+	work.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if status, answer, err := in.call(p.url, http.MethodPost, "/v1/users", map[string]any{"email": fmt.Sprintf("during-%d@example.com", i)}); err != nil || status != http.StatusOK {
+				t.Errorf("a write beside the backup answered %d %v %v", status, answer, err)
+				return
+			}
+		}
+	})
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	in.run("backup", copied)
+	close(stop)
+	work.Wait()
+	if out := in.run("doctor", "--integrity", "--database-url", "sqlite:"+copied); strings.Contains(out, "FAIL") {
+		t.Errorf("the doctor says of the copy:\n%s", out)
+	}
+	if out := in.run("user", "get", "test", last, "--database-url", "sqlite:"+copied); !strings.Contains(out, "before-49@example.com") {
+		t.Errorf("the copy has no %s: %s", last, out)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 )
 
 // output is how a command answers.
@@ -52,9 +53,23 @@ func (t *Terminal) table(r *rows) error {
 		fmt.Fprintln(w, strings.Join(r.header, "\t"))
 	}
 	for _, line := range r.lines {
+		for i := range line {
+			line[i] = printable(line[i])
+		}
 		fmt.Fprintln(w, strings.Join(line, "\t"))
 	}
 	return w.Flush()
+}
+
+// printable keeps what a user has written from speaking to the terminal: no
+// escapes, no line of its own, no text that runs backwards.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }
 
 func (t *Terminal) json(v any) error {
