@@ -106,7 +106,8 @@ func newParser(all *commands, t *Terminal, exit func(int)) (*kong.Kong, error) {
 // file does with one it does not know, the same as one that is not set.
 func dropEmptyVariables() {
 	for _, entry := range os.Environ() {
-		if name, value, _ := strings.Cut(entry, "="); value == "" && strings.HasPrefix(name, variablePrefix) {
+		name, value, _ := strings.Cut(entry, "=")
+		if value == "" && (strings.HasPrefix(name, variablePrefix) || strings.HasPrefix(name, "OTEL_")) {
 			os.Unsetenv(name)
 		}
 	}

@@ -49,6 +49,8 @@ func (c *configCommand) Run(t *Terminal, k *kong.Context) error {
 		case os.Getenv(s.Variable) != "":
 			v.Origin, from = "env", s.Variable
 		case s.Fallback != "" && os.Getenv(s.Fallback) != "":
+			v.Origin, from, v.Variable = "env", s.Fallback, s.Fallback
+		case s.Fallback != "" && os.Getenv(s.Fallback) != "":
 			v.Origin, from = "env", s.Fallback
 		}
 		views = append(views, v)

@@ -114,7 +114,11 @@ func TestGoldenConfiguration(t *testing.T) {
 	var out strings.Builder
 	out.WriteString(configurationHead)
 	for _, s := range config.Settings(&config.Database{}, &config.Server{}) {
-		fmt.Fprintf(&out, "| `--%s` | `%s` | %s | %s |\n", s.Name, s.Variable, code(s.Default), s.Help)
+		variable := "`" + s.Variable + "`"
+		if s.Fallback != "" {
+			variable += ", else `" + s.Fallback + "`"
+		}
+		fmt.Fprintf(&out, "| `--%s` | %s | %s | %s |\n", s.Name, variable, code(s.Default), s.Help)
 	}
 	out.WriteString(configurationMiddle)
 	settings, err := (&project.Config{}).Settings()
