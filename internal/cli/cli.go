@@ -65,25 +65,41 @@ type Terminal struct {
 	Err io.Writer
 }
 
+// runner is a command whose flags are set.
+type runner interface{ Run(t *Terminal) error }
+
 // Main runs one command and returns the exit code of the process.
 func Main(args []string, t *Terminal) int {
 	dropEmptyVariables()
-	var all commands
-	parser, err := newParser(&all, t, os.Exit)
+	command, err := parse(args, t)
 	if err != nil {
+		return t.usage(err)
+	}
+	if err := command.Run(t); err != nil {
 		return t.fail(err)
+	}
+	return exitDone
+}
+
+// parse reads the command line. It returns nothing but the command: a server
+// runs for months and should not hold what only the parser needed.
+func parse(args []string, t *Terminal) (runner, error) {
+	parser, err := newParser(&commands{}, t, os.Exit)
+	if err != nil {
+		return nil, err
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	command, err := parser.Parse(args)
+	c, err := parser.Parse(args)
 	if err != nil {
-		return t.usage(err)
+		return nil, err
 	}
-	if err := command.Run(t, command); err != nil {
-		return t.fail(err)
+	command, ok := c.Selected().Target.Addr().Interface().(runner)
+	if !ok {
+		return nil, fmt.Errorf("%s has no Run", c.Command())
 	}
-	return exitDone
+	return command, nil
 }
 
 func newParser(all *commands, t *Terminal, exit func(int)) (*kong.Kong, error) {

@@ -28,10 +28,20 @@ func (p *production) check() error {
 type configCommand struct {
 	production
 	output
+	given map[string]bool // flags on the command line
+}
+
+// AfterApply notes where the settings come from.
+func (c *configCommand) AfterApply(k *kong.Context) error {
+	c.given = map[string]bool{}
+	for _, s := range config.Settings(&c.Database, &c.Server) {
+		c.given[s.Name] = flagGiven(k, s.Name)
+	}
+	return nil
 }
 
 // Run prints the settings in force.
-func (c *configCommand) Run(t *Terminal, k *kong.Context) error {
+func (c *configCommand) Run(t *Terminal) error {
 	type view struct {
 		Name     string `json:"name"`
 		Variable string `json:"variable"`
@@ -44,7 +54,7 @@ func (c *configCommand) Run(t *Terminal, k *kong.Context) error {
 	for _, s := range settings {
 		v, from := view{s.Name, s.Variable, s.Value, "default"}, "default"
 		switch {
-		case flagGiven(k, s.Name):
+		case c.given[s.Name]:
 			v.Origin, from = "flag", "--"+s.Name
 		case os.Getenv(s.Variable) != "":
 			v.Origin, from = "env", s.Variable
