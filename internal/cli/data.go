@@ -27,6 +27,8 @@ const (
 	devFile       = "dev.json"
 )
 
+var errNoFolder = errors.New("--data needs the name of a folder")
+
 // data is where a command finds what it works on.
 type data struct {
 	Folder          string `name:"data" group:"data" placeholder:"DIR" help:"Data folder of gatehouse dev. Stands for the flags below."`
@@ -37,6 +39,9 @@ type data struct {
 // win over variables of the environment.
 func (d *data) AfterApply(c *kong.Context) error {
 	if d.Folder == "" {
+		if flagGiven(c, "data") {
+			return errNoFolder
+		}
 		return nil
 	}
 	for _, name := range []string{"database-url", "master-key", "master-key-file"} {

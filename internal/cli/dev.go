@@ -34,6 +34,14 @@ type devServer struct {
 	state  devState
 }
 
+// AfterApply refuses a folder without a name.
+func (c *devCommand) AfterApply() error {
+	if c.Data == "" {
+		return errNoFolder
+	}
+	return nil
+}
+
 // Run serves for development until it is asked to stop.
 func (c *devCommand) Run(t *Terminal) error {
 	d := &devServer{devCommand: c, logger: newLogger(t.Err, "text", c.LogLevel)}
