@@ -22,8 +22,9 @@ const (
 	// outboxPoll is how often a node looks for jobs that others enqueued or
 	// that are due again. Its own it sees at once.
 	outboxPoll = time.Second
-	// purgeBudget bounds one round.
-	purgeBudget = 10_000
+	// purgeBudget bounds one round. It lies above what a minute of logins can
+	// leave behind, or the tables would grow for as long as a server is busy.
+	purgeBudget = 250_000
 	// purgeBatch bounds one transaction, so that no login waits long behind it.
 	purgeBatch = 500
 )

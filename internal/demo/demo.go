@@ -66,7 +66,26 @@ func New(c Config) *Demo {
 }
 
 // ServeHTTP serves the routes listed at Demo.
-func (d *Demo) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler.ServeHTTP(w, r) }
+func (d *Demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if rebound(r) {
+		http.Error(w, "The demo is opened as localhost, or through a proxy.", http.StatusForbidden)
+		return
+	}
+	d.handler.ServeHTTP(w, r)
+}
+
+// rebound tells a request that a browser was tricked into: sent to this machine directly, yet under a name that
+// somebody else's DNS made point here. Tunnels have names of their own too, but say that they pass a request on.
+func rebound(r *http.Request) bool {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	_, err := netip.ParseAddr(host)
+	own := err == nil || host == "localhost" || strings.HasSuffix(host, ".localhost")
+	return !own && r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == ""
+}
 
 // request is one call of the page, and what answering it needs.
 type request struct {

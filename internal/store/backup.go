@@ -20,7 +20,7 @@ func (db *sqliteDB) backup(ctx context.Context, path string) (err error) {
 		return err
 	}
 	// The copy holds what the database holds, so only its owner may read it.
-	part, err := os.OpenFile(path+".part", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	part, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
 	if err != nil {
 		return fmt.Errorf("the backup: %w", err)
 	}

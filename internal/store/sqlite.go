@@ -123,10 +123,33 @@ func (db *sqliteDB) view(ctx context.Context, fn func(*Tx) error) error {
 	}
 	// Nothing was written, and COMMIT does less than ROLLBACK.
 	defer c.control(&c.commit, "COMMIT")
+	// It ends before the COMMIT, which must not be interrupted.
+	defer interruptible(ctx, c)()
 	tx := &Tx{Now: instant(db.o.Now()), ctx: ctx, kind: SQLite, run: c}
 	defer tx.end()
-	_, err = tx.verdict(fn(tx))
+	if _, err = tx.verdict(fn(tx)); err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
 	return err
+}
+
+// interruptible ends what a reader is doing when nobody waits for it any more:
+// a search through everything would keep a connection from everybody else. The
+// function it returns ends the watch, and an interrupt under way with it.
+func interruptible(ctx context.Context, c *liteConn) func() {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		c.Interrupt()
+		close(done)
+	})
+	return func() {
+		if !stop() {
+			<-done
+		}
+	}
 }
 
 func (db *sqliteDB) ping(ctx context.Context) error {

@@ -287,6 +287,28 @@ func TestACancelledCallerRollsBack(t *testing.T) {
 	})
 }
 
+// TestAReaderNobodyWaitsForEnds: SQLite shares this process, so a statement that
+// runs long is interrupted when its caller goes, and its connection serves the
+// next one. (On PostgreSQL statements have a limit of their own.)
+func TestAReaderNobodyWaitsForEnds(t *testing.T) {
+	db, _ := storetest.Open(t, store.SQLite)
+	for range 20 {
+		short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		err := db.View(short, func(tx *store.Tx) error {
+			var n int64
+			return tx.QueryRow("WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000000000) SELECT count(*) FROM c").Scan(&n)
+		})
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("the statement ended with %v", err)
+		}
+	}
+	var one int64
+	if err := db.View(ctx, func(tx *store.Tx) error { return tx.QueryRow("SELECT 1").Scan(&one) }); err != nil || one != 1 {
+		t.Errorf("the next caller got %d, %v", one, err)
+	}
+}
+
 func TestPanicsAndExitsReachTheCallerAlone(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB, _ *storetest.Clock) {
 		notes(t, db)

@@ -263,6 +263,7 @@ func (w *writer) attempt(u *update) bool {
 
 // call runs the function of u, notes its answer and says whether to commit.
 func (w *writer) call(u *update) (commit bool) {
+	u.err, u.panicked = nil, nil // of an earlier run
 	tx := &Tx{Now: instant(w.db.o.Now()), ctx: u.ctx, kind: SQLite, run: w.conn}
 	defer tx.end()
 	defer func() {

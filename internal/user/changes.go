@@ -72,7 +72,7 @@ func (n *NameChange) apply(name *Name) (err error) {
 		if part.from == nil {
 			continue
 		}
-		if *part.to, err = canonicalName(part.field, *part.from); err != nil {
+		if *part.to, err = CanonicalName(part.field, *part.from); err != nil {
 			return err
 		}
 	}
@@ -82,10 +82,10 @@ func (n *NameChange) apply(name *Name) (err error) {
 // maxName bounds each part of a name, in characters.
 const maxName = 128
 
-// canonicalName trims a part of a name and refuses what no name contains:
+// CanonicalName trims a name that people see and refuses what no name contains:
 // control characters, line breaks and marks that turn the reading direction
 // around, all of which are used to make one text look like another.
-func canonicalName(field, s string) (string, error) {
+func CanonicalName(field, s string) (string, error) {
 	if hasZeroWidth(s) {
 		return "", errZeroWidth
 	}

@@ -93,12 +93,12 @@ func TestNames(t *testing.T) {
 		" Ada ": "Ada", "": "", "Zo\u0065\u0308": "Zoë", "O'Brien-Smith": "O'Brien-Smith", "علی\u200cرضا": "علی\u200cرضا", "李": "李", "👩\u200d💻": "👩\u200d💻",
 		strings.Repeat("é", 128): strings.Repeat("é", 128),
 	} {
-		if got, err := canonicalName("name", in); err != nil || got != want {
+		if got, err := CanonicalName("name", in); err != nil || got != want {
 			t.Errorf("%q = %q, %v, want %q", in, got, err, want)
 		}
 	}
 	for _, in := range []string{strings.Repeat("é", 129), "a\nb", "a\x00", "a\x1b[0m", "a\u2028b", "evil\u202egnp.exe", "a\u2066b", "a\u0085b"} {
-		if got, err := canonicalName("name", in); typeOf(t, err) != "bad_request" {
+		if got, err := CanonicalName("name", in); typeOf(t, err) != "bad_request" {
 			t.Errorf("%q = %q, %v", in, got, err)
 		}
 	}

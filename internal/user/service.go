@@ -2,6 +2,7 @@ package user
 
 import (
 	"context"
+	"errors"
 
 	"gatehouse/internal/project"
 	"gatehouse/internal/secret"
@@ -77,7 +78,8 @@ func (s *Service) Settle(ctx context.Context, env *project.Environment, limit in
 			return err
 		}
 		for _, userID := range ids {
-			if _, err := s.Change(tx, env, userID, func(*User) error { return nil }); err != nil {
+			_, err := s.Change(tx, env, userID, func(*User) error { return nil })
+			if err != nil && !errors.Is(err, errUserNotFound) { // deleted a moment ago
 				return err
 			}
 		}

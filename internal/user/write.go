@@ -59,6 +59,9 @@ func (s *Service) free(tx *store.Tx, env *project.Environment, f Factor) error {
 	}
 	// Writing the other user down as the clock has it lets the value go.
 	_, err = s.Change(tx, env, holder, func(*User) error { return nil })
+	if errors.Is(err, errUserNotFound) {
+		return nil // deleted a moment ago, which frees it too
+	}
 	return err
 }
 

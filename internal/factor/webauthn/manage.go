@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/project"
@@ -19,22 +18,19 @@ var (
 	errRelatedOrigins = apierr.New(404, "related_origins_not_found", "No related origins are configured for this domain.")
 )
 
-// maxName is the longest name of a registration, in characters.
-const maxName = 128
-
 // rename gives a registration a new name. A browser may rename those of the
 // signed-in user; another user's does not exist for it.
 func (s *Service) rename(ctx context.Context, req *renameRequest) (*renameResponse, error) {
 	caller := project.CallerFrom(ctx)
-	name := strings.TrimSpace(req.Name)
+	name, err := user.CanonicalName("name", req.Name)
+	if err != nil {
+		return nil, err
+	}
 	if name == "" {
 		return nil, errEmptyName
 	}
-	if utf8.RuneCountInString(name) > maxName {
-		return nil, wire.BadRequest("The field \"name\" is longer than %d characters.", maxName)
-	}
 	resp := &renameResponse{}
-	err := s.db.Update(ctx, func(tx *store.Tx) error {
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		var signedIn string
 		if caller.Browser {
 			who, err := s.core.Identify(ctx, tx)

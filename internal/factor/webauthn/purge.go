@@ -16,7 +16,9 @@ func Purge(tx *store.Tx, budget int) (int, error) {
 	}
 	removed := int(n)
 	var before [6]byte
-	putMillis(before[:], tx.Now)
+	// A node whose clock is behind may still accept a challenge that is over
+	// here, so that it was used is remembered for a while longer.
+	putMillis(before[:], tx.Now.Add(-challengeLifetime))
 	for envID := ""; removed < budget; {
 		if envID, err = nextUsedEnvironment(tx, envID); err != nil || envID == "" {
 			return removed, err
