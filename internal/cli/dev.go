@@ -164,8 +164,12 @@ func (d *devServer) pages(ctx context.Context, a *app.App) ([]wire.Endpoint, err
 
 func (d *devServer) banner(t *Terminal) {
 	s := &d.state
+	name := "Gatehouse"
+	if b := thisBuild(); b.Version != "dev" {
+		name += " " + b.Version
+	}
 	t.line("")
-	t.line("  Gatehouse %s is running for development.", thisBuild().Version)
+	t.line("  %s is running for development.", name)
 	t.line("")
 	t.line("  Start here      %s", s.BaseURL)
 	t.line("  Demo            %s", s.DemoURL)
