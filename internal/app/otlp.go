@@ -141,7 +141,7 @@ func encodeSpan(s sdktrace.ReadOnlySpan) []byte {
 
 func attributes(b []byte, field protowire.Number, list []attribute.KeyValue) []byte {
 	for _, a := range list {
-		value := text(nil, 1, a.Value.Emit())
+		value := text(nil, 1, a.Value.String())
 		if a.Value.Type() == attribute.INT64 {
 			value = number(nil, 3, uint64(a.Value.AsInt64()))
 		}
