@@ -175,7 +175,8 @@ func TestAFullDiskPasses(t *testing.T) {
 	if !full || len(created) == 0 {
 		t.Fatalf("the disk took %d users and was not full", len(created))
 	}
-	if !strings.Contains(p.out.String(), "the disk that holds the database is full") {
+	// The log is written after the answer.
+	if !eventually(func() bool { return strings.Contains(p.out.String(), "the disk that holds the database is full") }) {
 		t.Error("the log does not say what is wrong")
 	}
 	in.must(p.url, http.MethodGet, "/v1/users/"+created[0], nil)
