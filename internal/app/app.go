@@ -127,6 +127,13 @@ func (a *App) prepare(ctx context.Context) error {
 	if err := a.Projects.Load(ctx); err != nil {
 		return err
 	}
+	for _, env := range a.Projects.Environments() {
+		if err := a.Sessions.CheckKeys(ctx, env); errors.Is(err, secret.ErrSealed) {
+			return ErrMasterKey
+		} else if err != nil {
+			return err
+		}
+	}
 	proxies, err := a.options.Server.Proxies()
 	if err != nil {
 		return err

@@ -84,17 +84,8 @@ func (s *Server) Node() *Server {
 func open(t testing.TB, n node, clock *storetest.Clock) *Server {
 	t.Helper()
 	s := &Server{Clock: clock, Logs: &Log{}, t: t, node: n, http: &http.Client{}}
-	o := app.Options{
-		Database: config.Database{DatabaseURL: n.url, MasterKey: n.masterKey},
-		Server:   config.Server{PublicURL: "http://localhost"},
-		Logger:   slog.New(slog.NewJSONHandler(s.Logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Now:      clock.Now,
-	}
-	for _, edit := range n.edits {
-		edit(&o)
-	}
 	var err error
-	s.App, err = app.Open(context.Background(), o)
+	s.App, err = app.Open(context.Background(), s.options(n.masterKey))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,6 +103,32 @@ func open(t testing.TB, n node, clock *storetest.Clock) *Server {
 		}
 	})
 	return s
+}
+
+func (s *Server) options(masterKey string) app.Options {
+	o := app.Options{
+		Database: config.Database{DatabaseURL: s.node.url, MasterKey: masterKey},
+		Server:   config.Server{PublicURL: "http://localhost"},
+		Logger:   slog.New(slog.NewJSONHandler(s.Logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Now:      s.Clock.Now,
+	}
+	for _, edit := range s.node.edits {
+		edit(&o)
+	}
+	return o
+}
+
+// MasterKey seals the server's secrets.
+func (s *Server) MasterKey() string { return s.node.masterKey }
+
+// Reopen starts one more server on the same data with other master keys, and
+// stops it; it returns why it could not start.
+func (s *Server) Reopen(masterKeys string) error {
+	other, err := app.Open(context.Background(), s.options(masterKeys))
+	if err != nil {
+		return err
+	}
+	return other.Close()
 }
 
 // Configure changes one setting of the test environment.

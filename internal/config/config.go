@@ -28,7 +28,7 @@ type Server struct {
 	TrustedProxies []string      `name:"trusted-proxies" env:"GATEHOUSE_TRUSTED_PROXIES" placeholder:"NETWORK" help:"Addresses or networks whose X-Forwarded-For is believed, separated by commas, e.g. 10.0.0.0/8."`
 	MetricsListen  string        `name:"metrics-listen" env:"GATEHOUSE_METRICS_LISTEN" placeholder:"ADDRESS" help:"Separate address for /metrics. Without it and without a token there are no metrics."`
 	MetricsToken   string        `name:"metrics-token" env:"GATEHOUSE_METRICS_TOKEN" placeholder:"TOKEN" help:"Bearer token that opens /metrics on the main address." secret:"all"`
-	SDKRateLimit   int           `name:"sdk-rate-limit" env:"GATEHOUSE_SDK_RATE_LIMIT" default:"300" placeholder:"N" help:"Calls per minute that one IP address (of IPv6, one /64) may make to each group of login routes of the browser's door, in each environment. 0 for no limit."`
+	SDKRateLimit   int           `name:"sdk-rate-limit" env:"GATEHOUSE_SDK_RATE_LIMIT" default:"300" placeholder:"N" help:"Calls per minute that one IP address (of IPv6, one /64) may make to each group of routes of the browser's door, in each environment. 0 for no limit."`
 	LogFormat      string        `name:"log-format" env:"GATEHOUSE_LOG_FORMAT" default:"json" enum:"json,text" placeholder:"FORMAT" help:"Log format: json or text."`
 	LogLevel       string        `name:"log-level" env:"GATEHOUSE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least severe level that is logged: debug, info, warn or error."`
 	TraceEndpoint  string        `name:"trace-endpoint" env:"GATEHOUSE_TRACE_ENDPOINT,OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"OTLP/HTTP endpoint for OpenTelemetry traces, e.g. http://localhost:4318. Without it nothing is traced."`

@@ -21,11 +21,11 @@ type verdict struct {
 }
 
 // check decides an authorization check; no check, no verdict.
-func (c *Core) check(env *project.Environment, ask *authorizationCheck, s *issued) (*verdict, error) {
+func (c *Core) check(env *project.Environment, ask *authorizationCheck, row *user.Row) (*verdict, error) {
 	if ask == nil {
 		return nil, nil
 	}
-	u, err := s.user.User()
+	u, err := row.User()
 	if err != nil {
 		return nil, err
 	}

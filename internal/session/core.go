@@ -174,6 +174,8 @@ type issued struct {
 	record *Record
 	user   *user.Row
 	token  string // "" until unsealed
+	// verdict of an authorization check, nil when none was asked for.
+	verdict *verdict
 }
 
 // show fills a result with a session: its token, a JWT, itself. It signs, so

@@ -57,7 +57,9 @@ func (c *Core) authenticate(ctx context.Context, req *authenticateRequest) (*aut
 	writes := req.SessionDurationMinutes != nil || !req.SessionCustomClaims.IsEmpty()
 	if !writes {
 		err = c.db.View(ctx, func(tx *store.Tx) (err error) {
-			s.record, s.user, err = c.read(tx, caller.Env, which)
+			if s.record, s.user, err = c.read(tx, caller.Env, which); err == nil {
+				s.verdict, err = c.check(caller.Env, req.AuthorizationCheck, s.user)
+			}
 			writes = err == nil && tx.Now.Sub(s.record.LastAccessedAt) >= touchEvery
 			return err
 		})
@@ -68,7 +70,7 @@ func (c *Core) authenticate(ctx context.Context, req *authenticateRequest) (*aut
 	if err != nil {
 		return nil, err
 	}
-	return c.authenticated(ctx, caller.Env, req, s)
+	return c.authenticated(ctx, caller.Env, s)
 }
 
 // which names the session a call is about. The token is returned when it is
@@ -96,6 +98,10 @@ func (c *Core) access(ctx context.Context, env *project.Environment, which selec
 			return err
 		}
 		s.record, s.user = r, u
+		// A refused check leaves the session as it was.
+		if s.verdict, err = c.check(env, req.AuthorizationCheck, u); err != nil {
+			return err
+		}
 		if req.SessionDurationMinutes == nil && req.SessionCustomClaims.IsEmpty() {
 			r.LastAccessedAt = tx.Now
 			return touch(tx, env.ID, r.ID, tx.Now)
@@ -128,18 +134,14 @@ func (c *Core) lockWithUser(tx *store.Tx, env *project.Environment, which select
 	return r, u, err
 }
 
-func (c *Core) authenticated(ctx context.Context, env *project.Environment, req *authenticateRequest, s *issued) (*authenticateResponse, error) {
-	verdict, err := c.check(env, req.AuthorizationCheck, s)
-	if err != nil {
-		return nil, err
-	}
+func (c *Core) authenticated(ctx context.Context, env *project.Environment, s *issued) (*authenticateResponse, error) {
 	var out Result
 	if err := c.show(ctx, env, s, &out); err != nil {
 		return nil, err
 	}
 	resp := &authenticateResponse{
 		UserID: s.user.UserID, User: s.user.JSON, SessionToken: out.SessionToken, SessionJWT: out.SessionJWT,
-		Session: out.Session, Verdict: verdict,
+		Session: out.Session, Verdict: s.verdict,
 	}
 	if project.CallerFrom(ctx).Browser {
 		resp.BrowserUser = &resp.User

@@ -73,14 +73,14 @@ func (c *Core) mint(env *project.Environment, key *Key, r *Record, roles []strin
 	return signed.CompactSerialize()
 }
 
-// verifyJWT checks signature, issuer and audience, not the time, and returns
+// verifyJWT checks signature and audience, not the time, and returns
 // the session's id: an expired JWT of a living session is refreshed.
 func (c *Core) verifyJWT(ctx context.Context, env *project.Environment, token string) (string, error) {
 	payload, err := verifySignature(token, func(kid string) (*Key, error) { return c.verificationKey(ctx, env, kid) })
 	if err != nil {
 		return "", err
 	}
-	sessionID, err := claimedSession(payload, env, []string{c.publicURL(), "stytch.com/" + env.ID})
+	sessionID, err := claimedSession(payload, env)
 	if err != nil {
 		return "", errJWT.Because(err)
 	}
@@ -89,10 +89,12 @@ func (c *Core) verifyJWT(ctx context.Context, env *project.Environment, token st
 
 // claimedSession reads the session of a payload that our key has signed for
 // this environment. Names are matched exactly, as everybody else matches them:
-// a struct would also take a custom claim that merely looks like ours.
-func claimedSession(payload []byte, env *project.Environment, issuers []string) (string, error) {
+// a struct would also take a custom claim that merely looks like ours. The
+// issuer is for others to check: here the key says who issued it, and a public
+// URL may move while sessions live.
+func claimedSession(payload []byte, env *project.Environment) (string, error) {
 	var claims, inner map[string]json.RawMessage
-	var issuer, sessionID string
+	var sessionID string
 	var audience jsonStrings
 	if err := json.Unmarshal(payload, &claims); err != nil {
 		return "", err
@@ -100,12 +102,12 @@ func claimedSession(payload []byte, env *project.Environment, issuers []string) 
 	if err := json.Unmarshal(claims[sessionClaim], &inner); err != nil {
 		return "", err
 	}
-	err := errors.Join(json.Unmarshal(claims["iss"], &issuer), json.Unmarshal(claims["aud"], &audience), json.Unmarshal(inner["id"], &sessionID))
+	err := errors.Join(json.Unmarshal(claims["aud"], &audience), json.Unmarshal(inner["id"], &sessionID))
 	if err != nil {
 		return "", err
 	}
-	if !slices.Contains(issuers, issuer) || !slices.Contains(audience, env.ID) || !id.Check(id.Session, env.Kind, sessionID) {
-		return "", errors.New("issuer, audience or session of another environment")
+	if !slices.Contains(audience, env.ID) || !id.Check(id.Session, env.Kind, sessionID) {
+		return "", errors.New("audience or session of another environment")
 	}
 	return sessionID, nil
 }

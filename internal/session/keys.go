@@ -76,9 +76,11 @@ func (s *keySet) signing(algorithm string, now time.Time) *Key {
 	return other
 }
 
-func (s *keySet) has(algorithm string, now time.Time) bool {
+// has reports whether there is a key of the algorithm that will not retire: one
+// that waits for its end must not be all there is.
+func (s *keySet) has(algorithm string) bool {
 	for _, k := range s.keys {
-		if k.Algorithm == algorithm && k.published(now) {
+		if k.Algorithm == algorithm && k.RetiresAt == nil {
 			return true
 		}
 	}
@@ -114,13 +116,13 @@ func (c *Core) keys(ctx context.Context, env *project.Environment) (*keySet, err
 	if err != nil {
 		return nil, err
 	}
-	if set.has(env.Config.JWTAlgorithm(), c.db.Now()) {
+	if set.has(env.Config.JWTAlgorithm()) {
 		return set, nil
 	}
 	c.keyCache.make.Lock()
 	defer c.keyCache.make.Unlock()
 	// Whoever waited for the lock finds the key that was made meanwhile.
-	if set, err = c.loadKeys(ctx, env); err != nil || set.has(env.Config.JWTAlgorithm(), c.db.Now()) {
+	if set, err = c.loadKeys(ctx, env); err != nil || set.has(env.Config.JWTAlgorithm()) {
 		return set, err
 	}
 	err = c.addKey(ctx, env, func(set *keySet, now time.Time) (bool, time.Time) {
@@ -128,7 +130,7 @@ func (c *Core) keys(ctx context.Context, env *project.Environment) (*keySet, err
 		if set.signing(env.Config.JWTAlgorithm(), now) == nil {
 			lead = 0
 		}
-		return !set.has(env.Config.JWTAlgorithm(), now), now.Add(lead)
+		return !set.has(env.Config.JWTAlgorithm()), now.Add(lead)
 	})
 	if err != nil {
 		return nil, err
@@ -261,6 +263,13 @@ func (c *Core) Keys(ctx context.Context, env *project.Environment) ([]*Key, erro
 // none does.
 func Signing(env *project.Environment, keys []*Key, at time.Time) *Key {
 	return (&keySet{keys: keys}).signing(env.Config.JWTAlgorithm(), at)
+}
+
+// CheckKeys makes sure that the master keys open an environment's signing keys;
+// if they do not, the error is secret.ErrSealed.
+func (c *Core) CheckKeys(ctx context.Context, env *project.Environment) error {
+	_, err := c.loadKeys(ctx, env)
+	return err
 }
 
 // EnsureKey makes sure that an environment can sign, so that the first login

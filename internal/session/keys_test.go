@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +17,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"gatehouse/internal/app"
 	"gatehouse/internal/authtest"
+	"gatehouse/internal/secret"
 )
 
 // jwks fetches the environment's keys the way a verifier does.
@@ -177,6 +180,41 @@ func TestRotationByAge(t *testing.T) {
 			t.Error("the old key still signs")
 		}
 	})
+}
+
+// TestAlgorithmsComeAndGo: going back to an algorithm whose key is about to
+// retire makes a new key, so that there is always one that stays.
+func TestAlgorithmsComeAndGo(t *testing.T) {
+	s := authtest.New(t)
+	p := s.Person("a@example.com")
+	first := kid(t, p.Session().String("session_jwt"))
+	s.Clock.Advance(time.Second)
+	s.Configure("session.algorithm", "RS256")
+	if err := s.Sessions.Rotate(t.Context(), s.Env, true, false); err != nil {
+		t.Fatal(err)
+	}
+	s.Configure("session.algorithm", "ES256")
+	if got := kid(t, p.Session().String("session_jwt")); got != first {
+		t.Error("the new ES256 key signs before verifiers can know it")
+	}
+	s.Clock.Advance(40 * 24 * time.Hour)
+	if got := p.Session().String("session_jwt"); kid(t, got) == first || !verifies(t, s, got) {
+		t.Error("the retired key is still the one that signs")
+	}
+}
+
+// TestMissingMasterKeyStopsTheStart: a server that cannot open its signing keys
+// must say so before somebody signs in.
+func TestMissingMasterKeyStopsTheStart(t *testing.T) {
+	s := authtest.New(t)
+	s.Person("a@example.com").Session()
+	fresh := secret.NewMasterKey()
+	if err := s.Reopen(fresh + "," + s.MasterKey()); err != nil {
+		t.Errorf("with both keys: %v", err)
+	}
+	if err := s.Reopen(fresh); !errors.Is(err, app.ErrMasterKey) {
+		t.Errorf("with the new key alone: %v", err)
+	}
 }
 
 // TestKeysAcrossNodes: a JWT signed on one node is accepted on another that

@@ -121,6 +121,10 @@ func TestAuthenticateArguments(t *testing.T) {
 	call(fields{"session_token": strings.Repeat("A", 44)}).Refused(404, "session_not_found")
 	call(fields{"session_jwt": "a.b.c"}).Refused(400, "unable_to_parse_session_jwt")
 	call(fields{"session_token": token, "authorization_check": fields{"resource_id": "documents", "action": "read"}}).Refused(403, "consumer_session_authorization_error")
+	call(fields{"session_token": token, "session_duration_minutes": 5, "session_custom_claims": fields{"x": 1}, "authorization_check": fields{"resource_id": "documents", "action": "read"}}).Refused(403, "consumer_session_authorization_error")
+	if after := call(fields{"session_token": token}).OK(); after.Get("session", "expires_at") != a.Get("session", "expires_at") || after.Get("session", "custom_claims") != nil {
+		t.Errorf("a refused check changed the session: %s", after.Text)
+	}
 	byToken, byJWT := call(fields{"session_token": token}).OK(), call(fields{"session_jwt": jwt}).OK()
 	for _, got := range []*authtest.Answer{byToken, byJWT} {
 		if got.String("session_token") != token || got.Get("user", "user_id") != a.Get("user_id") {

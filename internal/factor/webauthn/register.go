@@ -339,9 +339,13 @@ func (s *Service) report(ctx context.Context, tx *store.Tx, eventType string, c 
 	caller := project.CallerFrom(ctx)
 	e := event.Event{
 		EnvironmentID: caller.Env.ID, Type: eventType, Factor: "webauthn", UserID: c.UserID, ObjectID: c.ID,
-		UserAgent: caller.UserAgent, RequestID: caller.RequestID, Details: details,
+		RequestID: caller.RequestID, Details: details,
 	}
-	if caller.IP.IsValid() {
+	// At the server's door the address is the customer's own server's.
+	if caller.Browser {
+		e.UserAgent = caller.UserAgent
+	}
+	if caller.Browser && caller.IP.IsValid() {
 		e.IP = caller.IP.String()
 	}
 	return event.Emit(tx, caller.Env.Kind, e)
