@@ -299,15 +299,27 @@ func TestServersStartTogether(t *testing.T) {
 	}
 }
 
-// Both keys open the database, and afterwards the new one alone is enough to
-// start.
+// A new master key is put in front of the old one, which can go when nothing
+// is left that it sealed.
 func TestTheMasterKeyCanBeChanged(t *testing.T) {
 	in := install(t, store.SQLite)
+	in.run("keys", "rotate", "test", "--now")
 	in.serve().signal(syscall.SIGINT)
 	_, old, _ := strings.Cut(in.env[1], "=")
 	fresh := strings.Repeat("ab", 32)
-	in.serve("GATEHOUSE_MASTER_KEY=" + fresh + "," + old).signal(syscall.SIGINT)
-	in.serve("GATEHOUSE_MASTER_KEY=" + fresh).signal(syscall.SIGINT)
+	in.env[1] = "GATEHOUSE_MASTER_KEY=" + fresh + "," + old
+	in.serve().signal(syscall.SIGINT)
+
+	early := spawn(t, append(in.env, "GATEHOUSE_MASTER_KEY="+fresh), "serve")
+	if code := early.exit(); code != exitFailed || !strings.Contains(early.out.String(), "gatehouse: the master key does not fit this database") {
+		t.Errorf("without the key that sealed the signing keys it ended with %d: %s", code, early.out)
+	}
+	for _, env := range []string{"test", "live"} {
+		in.run("keys", "rotate", env, "--revoke", "--yes")
+	}
+	in.run("purge")
+	in.env[1] = "GATEHOUSE_MASTER_KEY=" + fresh
+	in.serve().signal(syscall.SIGINT)
 }
 
 func TestAMissingCertificateIsSaid(t *testing.T) {
