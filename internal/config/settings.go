@@ -16,7 +16,6 @@ type Setting struct {
 	Default  string // "" for none
 	Help     string
 	Value    string // as it is in the struct, secrets masked
-	IsSet    bool   // Value is not empty
 }
 
 // Settings lists the settings of the given structs, which are pointers to
@@ -31,7 +30,7 @@ func Settings(structs ...any) []Setting {
 			variable, fallback, _ := strings.Cut(tag.Get("env"), ",")
 			list = append(list, Setting{
 				Name: tag.Get("name"), Variable: variable, Fallback: fallback, Default: tag.Get("default"), Help: tag.Get("help"),
-				Value: mask(tag.Get("secret"), text), IsSet: text != "",
+				Value: mask(tag.Get("secret"), text),
 			})
 		}
 	}
