@@ -17,13 +17,12 @@ func (t *target) authenticate() work {
 	return expect(func(worker, n int) []byte { return requests[(worker*7919+n)%len(requests)] })
 }
 
-// extend writes one row durably per request.
-func (t *target) extend() work {
-	requests := make([][]byte, len(t.people))
-	for i, p := range t.people {
-		requests[i] = request("POST", "/v1/sessions/authenticate", t.basic, `{"session_token":"`+p.token+`","session_duration_minutes":1440}`)
-	}
-	return expect(func(worker, n int) []byte { return requests[(worker*7919+n)%len(requests)] })
+// change writes a user's row, and the event that says so, durably.
+func (t *target) change() work {
+	return expect(func(worker, n int) []byte {
+		p := t.people[(worker*7919+n)%len(t.people)]
+		return request("PUT", "/v1/users/"+p.userID, t.basic, fmt.Sprintf(`{"untrusted_metadata":{"n":%d}}`, n))
+	})
 }
 
 func (t *target) getUser() work {
