@@ -165,7 +165,7 @@ func (c *Core) start(tx *store.Tx, env *project.Environment, userID string) (*Re
 	}
 	return &Record{
 		ID: id.New(id.Session, env.Kind, tx.Now), UserID: userID, EnvironmentID: env.ID,
-		Version: 1, StartedAt: tx.Now, LastAccessedAt: tx.Now, tokenHash: secret.Hash(token), tokenSealed: sealed,
+		StartedAt: tx.Now, LastAccessedAt: tx.Now, tokenHash: secret.Hash(token), tokenSealed: sealed,
 	}, token, nil
 }
 

@@ -138,22 +138,17 @@ func (c *Core) login(ctx context.Context, j *join, prove func(*store.Tx) (Proof,
 		done = nil
 		var verdict error
 		proof, verdict = prove(tx)
-		if proof.UserID == "" {
-			return errors.Join(verdict, orMissing(verdict))
+		switch {
+		case proof.UserID == "" && verdict == nil:
+			return errors.New("the proof names no user")
+		case proof.UserID == "":
+			return verdict
 		}
 		done, err = c.settle(ctx, tx, j, &proof, verdict)
 		return err
 	})
 	c.observe(proof.Factor.Type, outcome(err))
 	return done, err
-}
-
-// orMissing guards against a factor that proves nobody and says nothing.
-func orMissing(verdict error) error {
-	if verdict == nil {
-		return errors.New("the proof names no user")
-	}
-	return nil
 }
 
 // settle decides about a proof under the user's lock. A locked user is refused
@@ -238,7 +233,6 @@ func (c *Core) joinOrStart(ctx context.Context, tx *store.Tx, j *join, row *user
 		return nil, err
 	}
 	if fresh {
-		r.Version = 1
 		return done, insert(tx, r)
 	}
 	return done, update(tx, r)
