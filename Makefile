@@ -10,7 +10,8 @@ GOLDEN = $(shell grep -rl --include='*_test.go' '"gatehouse/internal/golden"' in
 .PHONY: run test check lint ui golden bench race fuzz
 
 run: ## start Gatehouse for development; prints the link to the demo
-	$(GO) run ./cmd/gatehouse dev
+	@$(GO) build -o bin/gatehouse ./cmd/gatehouse
+	@trap : INT; bin/gatehouse dev # Ctrl-C is for the server, which ends well; go run and the shell would call it an error
 
 test: ## everything: Go on SQLite and PostgreSQL, the official SDKs, a real browser
 	test/run
