@@ -118,6 +118,14 @@ func (s *Server) options(masterKey string) app.Options {
 	return o
 }
 
+// With starts a second server on the same data with other master keys.
+func (s *Server) With(masterKeys string) *Server {
+	s.t.Helper()
+	n := s.node
+	n.masterKey = masterKeys
+	return open(s.t, n, s.Clock)
+}
+
 // MasterKey seals the server's secrets.
 func (s *Server) MasterKey() string { return s.node.masterKey }
 

@@ -148,6 +148,11 @@ func (c *Core) loadKeys(ctx context.Context, env *project.Environment) (*keySet,
 		return nil, err
 	}
 	for _, k := range set.keys {
+		// A retired key is used for nothing, and may be the last thing that an
+		// old master key had sealed.
+		if !k.published(c.db.Now()) {
+			continue
+		}
 		if err := c.unseal(env, k); err != nil {
 			return nil, fmt.Errorf("signing key %s: %w", k.ID, err)
 		}

@@ -363,3 +363,22 @@ func TestTheFirstCallersAllWaitForTheFirstKey(t *testing.T) {
 		}
 	}
 }
+
+// TestRetiredKeysNeedNoMasterKey: once the signing keys that the old master key
+// sealed have retired, a server starts without it, cleaned up or not.
+func TestRetiredKeysNeedNoMasterKey(t *testing.T) {
+	s := authtest.New(t)
+	s.Person("a@example.com").Session()
+	old, fresh := s.MasterKey(), secret.NewMasterKey()
+	both := s.With(fresh + "," + old)
+	if err := both.Sessions.Rotate(t.Context(), s.Env, true, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reopen(fresh); !errors.Is(err, app.ErrMasterKey) {
+		t.Errorf("while the old key is published: %v", err)
+	}
+	s.Clock.Advance(31 * 24 * time.Hour)
+	if err := s.Reopen(fresh); err != nil {
+		t.Errorf("after it has retired: %v", err)
+	}
+}
