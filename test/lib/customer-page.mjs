@@ -56,8 +56,9 @@ export async function openWithOptions(page, url, server, options) {
   return calls;
 }
 
-// Every answer of the browser's door on this page, as it came: [{method, path, status, type}].
-// `settled(path)` resolves when a call to the path has been answered.
+// Every answer of the browser's door on this page, as it came: [{method, path, status, type, body}].
+// An answer is recorded some time after the page has it, so a test that looks for one waits: `settled(path, nth)`
+// resolves with the nth recorded answer to a call whose path starts so, and fails when there is none in 15 seconds.
 function recordCalls(page, base) {
   const calls = [];
   const waiting = new Set();
@@ -74,13 +75,17 @@ function recordCalls(page, base) {
     });
     for (const look of waiting) look();
   });
-  calls.settled = (path) => new Promise((resolve) => {
+  calls.settled = (path, nth = 1) => new Promise((resolve, reject) => {
+    const late = setTimeout(() => {
+      waiting.delete(look);
+      reject(new Error(`no answer ${nth} to ${path}; answered: ${calls.map((c) => `${c.path} ${c.status}`).join(', ')}`));
+    }, 15_000);
     const look = () => {
-      const call = calls.find((c) => c.path.startsWith(path));
-      if (call) {
-        waiting.delete(look);
-        resolve(call);
-      }
+      const call = calls.filter((c) => c.path.startsWith(path))[nth - 1];
+      if (!call) return;
+      clearTimeout(late);
+      waiting.delete(look);
+      resolve(call);
     };
     waiting.add(look);
     look();
