@@ -34,6 +34,9 @@ const (
 	JWK           Kind = "jwk"
 	Event         Kind = "event-id"
 	Job           Kind = "job"
+	Message       Kind = "message"
+	Sender        Kind = "sender"
+	EmbeddedLink  Kind = "embedded-magic-link"
 )
 
 // Env is the environment part of an identifier.
