@@ -32,6 +32,20 @@ CREATE TABLE events (
 );
 CREATE INDEX events_created ON events USING btree (created_at);
 
+CREATE TABLE mailbox (
+  environment_id text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  place bigint NOT NULL,
+  recipient text COLLATE "C" NOT NULL,
+  channel text COLLATE "C" NOT NULL,
+  type text COLLATE "C" NOT NULL,
+  content bytea NOT NULL,
+  created_at bigint NOT NULL,
+  CONSTRAINT mailbox_pkey PRIMARY KEY (environment_id, id)
+);
+CREATE INDEX mailbox_created ON mailbox USING btree (created_at);
+CREATE INDEX mailbox_place ON mailbox USING btree (environment_id, place, id);
+
 CREATE TABLE outbox (
   id text COLLATE "C" NOT NULL,
   environment_id text COLLATE "C" NOT NULL,

@@ -29,6 +29,20 @@ CREATE TABLE events (
 );
 CREATE INDEX events_created ON events (created_at);
 
+CREATE TABLE mailbox (
+  environment_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  place BIGINT NOT NULL,
+  recipient TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  type TEXT NOT NULL,
+  content BYTEA NOT NULL,
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, id)
+);
+CREATE INDEX mailbox_created ON mailbox (created_at);
+CREATE INDEX mailbox_place ON mailbox (environment_id, place, id);
+
 CREATE TABLE outbox (
   id TEXT NOT NULL PRIMARY KEY,
   environment_id TEXT NOT NULL,

@@ -14,6 +14,7 @@ import (
 
 	"gatehouse/internal/account"
 	"gatehouse/internal/config"
+	"gatehouse/internal/delivery/mailbox"
 	"gatehouse/internal/factor/webauthn"
 	"gatehouse/internal/outbox"
 	"gatehouse/internal/project"
@@ -49,6 +50,7 @@ type App struct {
 	Users    *user.Service
 	Sessions *session.Core
 	WebAuthn *webauthn.Service
+	Mailbox  *mailbox.Service
 	Outbox   *outbox.Queue
 	Server   *wire.Server
 	Logger   *slog.Logger
@@ -159,6 +161,7 @@ func (a *App) build() {
 		Observe: a.metrics.login,
 	})
 	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Projects)
+	a.Mailbox = mailbox.New(a.DB, a.Keyring)
 	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks())
 	a.Outbox = a.newQueue()
 	a.metrics.watch(a.Projects, a.Outbox)

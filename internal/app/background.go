@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"gatehouse/internal/delivery/mailbox"
 	"gatehouse/internal/event"
 	"gatehouse/internal/factor/webauthn"
 	"gatehouse/internal/id"
@@ -37,6 +38,7 @@ type Purged struct {
 	Events     int `json:"events"`     // older than the retention
 	Jobs       int `json:"jobs"`       // failed for good, and for longer than that
 	Limits     int `json:"limits"`     // counters of rate limits whose window is over
+	Messages   int `json:"messages"`   // kept in mailboxes for long enough, or crowded out by newer ones
 }
 
 // Purge removes rows that nobody can use any more, at most budget of each
@@ -47,6 +49,7 @@ func (a *App) Purge(ctx context.Context, budget int) (Purged, error) {
 		{&p.Sessions, count(session.Purge)},
 		{&p.Challenges, webauthn.Purge},
 		{&p.Limits, count(ratelimit.Purge)},
+		{&p.Messages, mailbox.Purge},
 	}
 	if keep := a.options.Server.EventRetention; keep > 0 {
 		kinds = append(kinds,
