@@ -12,8 +12,8 @@ import (
 // be imported by it.
 var layers = [][]string{
 	{"apierr", "id", "golden"},
-	{"secret", "store", "wire", "config"},
-	{"ratelimit", "outbox"},
+	{"secret", "store", "wire", "config", "outbound"},
+	{"ratelimit", "outbox", "pkce"},
 	{"event"},
 	{"project"},
 	{"delivery"},
@@ -228,7 +228,10 @@ func ownersOf(p string) (string, []string) {
 }
 
 func httpAtTheEdges(t *tree) []string {
-	edges := []string{"internal/wire", "internal/ui", "internal/demo", "internal/app", "internal/cli", "internal/authtest"}
+	edges := []string{
+		"internal/wire", "internal/ui", "internal/demo", "internal/app", "internal/cli", "internal/authtest",
+		"internal/outbound", "internal/delivery/webhook", "internal/delivery/twilio",
+	}
 	var out []string
 	for _, s := range t.goFiles {
 		if !product(s) || within(s.dir, edges...) {
