@@ -187,6 +187,12 @@ func Permanent(err error) error {
 	return permanent{err}
 }
 
+// IsPermanent reports whether no further attempt can mend the error.
+func IsPermanent(err error) bool {
+	var p permanent
+	return errors.As(err, &p)
+}
+
 type later struct {
 	error
 	wait time.Duration

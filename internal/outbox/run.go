@@ -242,7 +242,7 @@ func (q *Queue) settle(tx *store.Tx, a *attempt) (*Job, error) {
 		// Not the job's fault: another process goes on where this one stopped.
 		j.State, j.RunAt = Pending, tx.Now
 		j.Attempts--
-	case isPermanent(a.err) || j.Attempts >= h.attempts:
+	case IsPermanent(a.err) || j.Attempts >= h.attempts:
 		j.State, j.RunAt, j.LastError = Dead, tx.Now, shortened(a.err.Error())
 	default:
 		j.State, j.RunAt, j.LastError = Pending, tx.Now.Add(h.wait(j.Attempts, a.err)), shortened(a.err.Error())
@@ -285,11 +285,6 @@ func (h *handler) wait(attempts int, err error) time.Duration {
 		d = max(d, asked.wait)
 	}
 	return d
-}
-
-func isPermanent(err error) bool {
-	var p permanent
-	return errors.As(err, &p)
 }
 
 // shortened is a text as PostgreSQL takes it, of bounded length.

@@ -16,6 +16,9 @@ type Caller struct {
 	IP           netip.Addr
 	UserAgent    string
 	RequestID    string
+	// BrowserID is what the cookie BrowserCookie says, "" without one or where
+	// no page's origin came along.
+	BrowserID string
 }
 
 type callerKey struct{}

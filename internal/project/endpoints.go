@@ -64,11 +64,12 @@ func (s *Service) bootstrap(ctx context.Context, req *bootstrapRequest) (*bootst
 		return nil, errTokenUnknown.WithMessage("The public token in the path is not one of the environment that the Authorization header names.")
 	}
 	return &bootstrapResponse{
-		ProjectName:          env.ProjectName,
-		DisableWatermark:     true,
-		EmailDomains:         []string{},
-		DFPProtectedAuthMode: "OBSERVATION",
-		RBACPolicy:           env.Policy(),
-		Vertical:             "CONSUMER",
+		ProjectName:            env.ProjectName,
+		DisableWatermark:       true,
+		EmailDomains:           []string{},
+		PKCEForEmailMagicLinks: env.Config.SDK.MagicLinks.PKCERequired,
+		DFPProtectedAuthMode:   "OBSERVATION",
+		RBACPolicy:             env.Policy(),
+		Vertical:               "CONSUMER",
 	}, nil
 }

@@ -53,8 +53,9 @@ type Config struct {
 
 // UserLockConfig says when repeated failures lock a user (platform.md, 13).
 type UserLockConfig struct {
-	Threshold  int `json:"threshold"`   // consecutive failures, 1..100; default 10
-	TTLSeconds int `json:"ttl_seconds"` // 300..604800; default 3600
+	Threshold  int  `json:"threshold"`          // consecutive failures, 1..100; default 10
+	TTLSeconds int  `json:"ttl_seconds"`        // 300..604800; default 3600
+	SelfServe  bool `json:"self_serve_enabled"` // a locked user gets a link by e-mail that ends the lock
 }
 
 // LockThreshold is the number of consecutive failures that locks a user.
@@ -131,10 +132,11 @@ func (c *Config) RejectsSignCount() bool { return c.WebAuthn.SignCount != SignCo
 
 // SDKConfig holds the switches of the browser's door (platform.md, section 18).
 type SDKConfig struct {
-	Basic    SDKBasic    `json:"basic"`
-	Sessions SDKSessions `json:"sessions"`
-	WebAuthn SDKWebAuthn `json:"webauthn"`
-	Cookies  SDKCookies  `json:"cookies"`
+	Basic      SDKBasic      `json:"basic"`
+	Sessions   SDKSessions   `json:"sessions"`
+	MagicLinks SDKMagicLinks `json:"magic_links"`
+	WebAuthn   SDKWebAuthn   `json:"webauthn"`
+	Cookies    SDKCookies    `json:"cookies"`
 }
 
 // SDKBasic opens the door and says to whom.
@@ -147,6 +149,13 @@ type SDKBasic struct {
 // SDKSessions bounds what a browser may ask for.
 type SDKSessions struct {
 	MaxSessionDurationMinutes int `json:"max_session_duration_minutes"` // 5..527040; default 527040
+}
+
+// SDKMagicLinks switches links by e-mail on for browsers.
+type SDKMagicLinks struct {
+	LoginOrCreate bool `json:"login_or_create_enabled"` // anybody may ask for a link, and becomes a user by using it
+	Send          bool `json:"send_enabled"`            // users may ask for a link, and add addresses
+	PKCERequired  bool `json:"pkce_required"`           // a link works only in the browser or app that asked for it
 }
 
 // SDKWebAuthn switches passkeys on for browsers; Create separates enrolment from use.
@@ -188,6 +197,10 @@ const (
 // switches are the words a /sdk/v1 route may need, each with the setting that
 // grants it. A new product adds its lines here.
 var switches = map[string]func(*SDKConfig) bool{
+	"magic_links.login_or_create": func(c *SDKConfig) bool { return c.MagicLinks.LoginOrCreate },
+	"magic_links.send":            func(c *SDKConfig) bool { return c.MagicLinks.Send },
+	"magic_links":                 func(c *SDKConfig) bool { return c.MagicLinks.LoginOrCreate || c.MagicLinks.Send },
+
 	"webauthn":        func(c *SDKConfig) bool { return c.WebAuthn.Enabled },
 	"webauthn.create": func(c *SDKConfig) bool { return c.WebAuthn.Enabled && c.WebAuthn.Create },
 }

@@ -27,6 +27,10 @@ const (
 	SessionJWTCookie = "stytch_session_jwt"
 )
 
+// BrowserCookie lets a browser that asked for a link by e-mail be recognised
+// when the link is opened. It identifies nobody and opens nothing.
+const BrowserCookie = "gatehouse_browser"
+
 // SecretGate lets in callers who hold a secret of the environment they name
 // (Basic project_id:secret).
 func (s *Service) SecretGate(ctx context.Context, in *wire.Incoming) (context.Context, error) {
@@ -60,7 +64,11 @@ func (s *Service) PublicGate(ctx context.Context, in *wire.Incoming) (context.Co
 			return nil, errSDKDisabled.WithMessage("%s is not enabled for client SDKs. Switch it on with `gatehouse sdk-config set`.", need)
 		}
 	}
-	return s.enter(ctx, in, env, &Caller{Browser: true, Origin: origin, SessionToken: presentedSession(env, in, origin)}), nil
+	caller := &Caller{Browser: true, Origin: origin, SessionToken: presentedSession(env, in, origin)}
+	if origin != "" {
+		caller.BrowserID = in.Cookie(BrowserCookie)
+	}
+	return s.enter(ctx, in, env, caller), nil
 }
 
 func (s *Service) publicEnvironment(ctx context.Context, in *wire.Incoming) (*Environment, error) {

@@ -77,6 +77,8 @@ func CheckRedirectURL(kind id.Env, s string) error {
 		return errRedirectHTTPS
 	case kind == id.Live && wild:
 		return errRedirectWildcard
+	case !uniqueQuery(u):
+		return errRedirectURL.WithMessage("The redirect URL's query is malformed, names a parameter twice, or names one that is added when people are sent there (token, stytch_token_type, public_token).")
 	case wild && !validWildcard(host, s):
 		return errRedirectURL.WithMessage("A wildcard may only be the first label of a host name that you own, as in https://*.example.com/path.")
 	case web && !wild && !IsLoopback(host) && !ValidHostname(host):
@@ -85,13 +87,19 @@ func CheckRedirectURL(kind id.Env, s string) error {
 	return nil
 }
 
+func uniqueQuery(u *url.URL) bool {
+	_, ok := singleValues(u.RawQuery)
+	return ok
+}
+
 func validWildcard(host, s string) bool {
 	parent, ok := strings.CutPrefix(host, "*.")
 	return ok && strings.Count(s, "*") == 1 && ValidHostname(parent) && isRegistrable(parent)
 }
 
 // AddRedirectURL registers a URL for some types; given again, it adds types.
-// The first URL of a type becomes its default, unless it holds a wildcard.
+// The first URL of a type becomes its default, unless it holds a wildcard or a
+// value that may vary.
 func (s *Service) AddRedirectURL(ctx context.Context, envID, rawURL string, types []RedirectType, makeDefault bool) (*RedirectURL, error) {
 	for _, t := range types {
 		if !slices.Contains(RedirectTypes, t) {
@@ -122,7 +130,7 @@ func addRedirectURL(tx *store.Tx, env *Environment, rawURL string, types []Redir
 	r := &env.RedirectURLs[at]
 	changed := false
 	for _, t := range types {
-		promote := (makeDefault || !hasDefault(env, t)) && !strings.Contains(rawURL, "*")
+		promote := (makeDefault || !hasDefault(env, t)) && !strings.Contains(rawURL, "*") && !strings.Contains(rawURL, anyValue)
 		if promote {
 			if err := demote(tx, env, t, r); err != nil {
 				return nil, err

@@ -176,6 +176,7 @@ type issued struct {
 	token  string // "" until unsealed
 	// verdict of an authorization check, nil when none was asked for.
 	verdict *verdict
+	reset   bool // the user's other sessions were ended
 }
 
 // show fills a result with a session: its token, a JWT, itself. It signs, so

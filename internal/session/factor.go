@@ -20,6 +20,7 @@ type Factor struct {
 	EmailFactor         *EmailFactor       `json:"email_factor,omitempty"`
 	PhoneNumberFactor   *PhoneNumberFactor `json:"phone_number_factor,omitempty"`
 	WebAuthnFactor      *WebAuthnFactor    `json:"webauthn_factor,omitempty"`
+	EmbeddedFactor      *EmbeddedFactor    `json:"embeddable_magic_link_factor,omitempty"`
 }
 
 // EmailFactor names the address a message was sent to.
@@ -39,6 +40,11 @@ type WebAuthnFactor struct {
 	WebAuthnRegistrationID string `json:"webauthn_registration_id" required:"true"`
 	Domain                 string `json:"domain" required:"true"`
 	UserAgent              string `json:"user_agent,omitempty"`
+}
+
+// EmbeddedFactor names the embeddable magic link that was used.
+type EmbeddedFactor struct {
+	EmbeddedID string `json:"embedded_id" required:"true"`
 }
 
 // id is the identifier of the user's factor that this one is, "" for factors

@@ -77,6 +77,9 @@ func LoginAfter[Req, Resp, P any, PReq request[Req], PResp response[Resp]](
 		if err != nil {
 			return nil, err
 		}
+		if r, ok := any(resp).(interface{ resetResult() *Reset }); ok {
+			r.resetResult().ResetSessions = done.reset
+		}
 		return resp, c.answer(ctx, done, resp.sessionResult())
 	}
 }
@@ -168,16 +171,56 @@ func (c *Core) settle(ctx context.Context, tx *store.Tx, j *join, proof *Proof, 
 	if err := user.ClearFailures(tx, j.env, row); err != nil {
 		return nil, err
 	}
-	if proof.Apply != nil {
-		if row, err = c.users.Change(tx, j.env, proof.UserID, proof.Apply); err != nil {
-			return nil, err
-		}
+	reset, err := c.apply(ctx, tx, j, row, proof)
+	if err != nil {
+		return nil, err
 	}
 	done, err := c.joinOrStart(ctx, tx, j, row, proof)
 	if err != nil {
 		return nil, err
 	}
+	done.reset = reset
 	return done, c.emit(ctx, tx, j.env, "login", proof, done.record, "success")
+}
+
+// apply makes the change that comes with a proof. The first proof of a user
+// whom nothing vouched for until now may come from somebody else than whoever
+// made the user: unless it is part of one of the user's sessions, all sessions
+// end, and so do the ways to sign in that were added meanwhile (pre-hijacking).
+func (c *Core) apply(ctx context.Context, tx *store.Tx, j *join, row *user.Row, proof *Proof) (reset bool, err error) {
+	if proof.Apply == nil {
+		return false, nil
+	}
+	own, err := c.joinsOwn(tx, j, row.UserID)
+	if err != nil {
+		return false, err
+	}
+	err = c.users.Apply(tx, j.env, row, func(u *user.User) error {
+		unvouched := !u.Proven()
+		if err := proof.Apply(u); err != nil {
+			return err
+		}
+		if reset = unvouched && u.Proven() && !own; reset {
+			u.DropUnvouched()
+		}
+		return nil
+	})
+	if err != nil || !reset {
+		return false, err
+	}
+	if err := removeOfUser(tx, j.env.ID, row.UserID); err != nil {
+		return false, err
+	}
+	return true, c.emit(ctx, tx, j.env, "user.reset", proof, nil, "")
+}
+
+// joinsOwn reports whether the login continues a live session of the user.
+func (c *Core) joinsOwn(tx *store.Tx, j *join, userID string) (bool, error) {
+	if j.existing == nil {
+		return false, nil
+	}
+	r, err := c.lockLive(tx, j)
+	return r != nil && r.UserID == userID, err
 }
 
 func (c *Core) failed(ctx context.Context, tx *store.Tx, env *project.Environment, row *user.Row, proof *Proof, verdict error) error {
@@ -262,10 +305,7 @@ func clientAttributes(ctx context.Context, proof *Proof, old Attributes) Attribu
 	case proof.Attributes != nil:
 		seen = *proof.Attributes
 	case caller.Browser:
-		seen = Attributes{UserAgent: caller.UserAgent}
-		if caller.IP.IsValid() {
-			seen.IPAddress = caller.IP.String()
-		}
+		seen = Started(ctx, nil)
 	}
 	seen.UserAgent = strings.ToValidUTF8(seen.UserAgent[:min(len(seen.UserAgent), maxUserAgent)], "")
 	return seen

@@ -1,9 +1,12 @@
 package session
 
 import (
+	"context"
 	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/project"
+	"gatehouse/internal/store"
 	"gatehouse/internal/user"
 )
 
@@ -82,4 +85,25 @@ func ownedCategories(u *user.User) int {
 		}
 	}
 	return n
+}
+
+// AttachOwn reaches a contact of the signed-in person (user.Service.Attach).
+// Proving a contact they have needs no more than the session; adding one is a
+// privileged change. Who owns nothing to step up with yet may add a second
+// factor all the same: stepUp asks only for what the user has.
+func (c *Core) AttachOwn(ctx context.Context, tx *store.Tx, contact user.Contact) (*user.Reached, error) {
+	who, err := c.Identify(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	owned, err := who.User.Has(contact)
+	if err != nil {
+		return nil, err
+	}
+	if !owned {
+		if err := who.StepUp(tx.Now); err != nil {
+			return nil, err
+		}
+	}
+	return c.users.Attach(tx, project.CallerFrom(ctx).Env, who.User, contact)
 }

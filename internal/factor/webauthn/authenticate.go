@@ -191,7 +191,7 @@ func (a *authenticating) provenUser() string {
 func (s *Service) proveAuthentication(ctx context.Context, tx *store.Tx, _ *authenticateRequest, a *authenticating, resp *proofResponse) (session.Proof, error) {
 	c, env := a.credential, project.CallerFrom(ctx).Env
 	proof := session.Proof{Factor: factorOf(c.ID, c.Domain, c.UserAgent)}
-	if err := holdUser(tx, env, a.provenUser()); apierr.From(err) != nil {
+	if err := user.Hold(tx, env, a.provenUser()); apierr.From(err) != nil {
 		return proof, errNotFound.Because(err) // the user is gone, and the credential too
 	} else if err != nil {
 		return proof, err
@@ -217,17 +217,6 @@ func (s *Service) proveAuthentication(ctx context.Context, tx *store.Tx, _ *auth
 	}
 	proof.UserID = c.UserID
 	return proof, err
-}
-
-// holdUser locks the user's row before anything else is, in the order that
-// everybody keeps: deleting a passkey locks the user and then the credential.
-// SQLite has one writer, and nothing to lock.
-func holdUser(tx *store.Tx, env *project.Environment, userID string) error {
-	if tx.ForUpdate() == "" {
-		return nil
-	}
-	_, err := user.ForUpdate(tx, env, userID)
-	return err
 }
 
 // endCeremony reports whether this transaction is the one, in time, that

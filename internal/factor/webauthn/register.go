@@ -243,7 +243,7 @@ func (s *Service) prepareRegistration(ctx context.Context, req *registerRequest)
 func (s *Service) proveRegistration(ctx context.Context, tx *store.Tx, _ *registerRequest, r *registering, resp *proofResponse) (session.Proof, error) {
 	env := project.CallerFrom(ctx).Env
 	proof := session.Proof{Factor: factorOf("", r.pending.Domain, r.pending.UserAgent)}
-	if err := holdUser(tx, env, r.pending.UserID); err != nil {
+	if err := user.Hold(tx, env, r.pending.UserID); err != nil {
 		return proof, err
 	}
 	// What held when the ceremony began must still hold: the session may have

@@ -1,0 +1,242 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/event"
+	"gatehouse/internal/id"
+	"gatehouse/internal/project"
+	"gatehouse/internal/store"
+)
+
+var (
+	errSenderKind     = apierr.New(400, "invalid_sender_kind", "There is no such kind of sender.")
+	errSenderNotFound = apierr.New(404, "sender_not_found", "There is no such sender in this environment.")
+)
+
+// Kind is one way of sending, such as SMTP.
+type Kind struct {
+	Channels []Channel
+	// Check says what is wrong with the settings, a JSON object.
+	Check func(settings json.RawMessage, password string) error
+	// Open makes a sender of settings that Check let pass. When it is an
+	// io.Closer it is closed once another has taken its place.
+	Open func(settings json.RawMessage, password string) (Sender, error)
+}
+
+// SenderInfo describes a sender of an environment. Its password is never shown.
+type SenderInfo struct {
+	ID        string          `json:"sender_id"`
+	Channel   Channel         `json:"channel"`
+	Kind      string          `json:"kind"`
+	Position  int             `json:"position"` // senders of a channel are tried in ascending order
+	Settings  json.RawMessage `json:"settings"`
+	CreatedAt time.Time       `json:"created_at"`
+
+	sealed []byte
+}
+
+// NewSender is a sender to be added.
+type NewSender struct {
+	Channel  Channel
+	Kind     string
+	Settings json.RawMessage
+	Password string // SMTP password, auth token, signing secret; kept sealed
+	First    bool   // before the senders there are; otherwise after them
+}
+
+// AddSender adds a sender to an environment.
+func (s *Service) AddSender(ctx context.Context, env *project.Environment, n NewSender) (*SenderInfo, error) {
+	kind, ok := s.c.Kinds[n.Kind]
+	if !ok || !slices.Contains(kind.Channels, n.Channel) {
+		return nil, errSenderKind.WithMessage("There is no way to send %s messages called %q. There are: %s.", n.Channel, n.Kind, s.kindsFor(n.Channel))
+	}
+	if err := kind.Check(n.Settings, n.Password); err != nil {
+		return nil, err
+	}
+	sealed, err := s.c.Keyring.Seal(senderPurpose, env.ID, []byte(n.Password))
+	if err != nil {
+		return nil, err
+	}
+	info := &SenderInfo{Channel: n.Channel, Kind: n.Kind, Settings: n.Settings, sealed: sealed}
+	err = s.c.DB.Update(ctx, func(tx *store.Tx) error {
+		first, last, err := positions(tx, env.ID, n.Channel)
+		if err != nil {
+			return err
+		}
+		info.ID, info.CreatedAt, info.Position = id.New(id.Sender, env.Kind, tx.Now), tx.Now, last+1
+		if n.First {
+			info.Position = first - 1
+		}
+		if err := insertSender(tx, env.ID, info); err != nil {
+			return err
+		}
+		return senderEvent(tx, env, "sender.create", info.ID, n.Kind)
+	})
+	return info, err
+}
+
+func senderEvent(tx *store.Tx, env *project.Environment, what, senderID, kind string) error {
+	return event.Emit(tx, env.Kind, event.Event{EnvironmentID: env.ID, Type: what, ObjectID: senderID, Details: map[string]any{"kind": kind}})
+}
+
+func (s *Service) kindsFor(c Channel) string {
+	var names []string
+	for name, kind := range s.c.Kinds {
+		if slices.Contains(kind.Channels, c) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// Senders lists the senders of an environment, each channel's in the order in
+// which they are tried.
+func (s *Service) Senders(ctx context.Context, env *project.Environment) (list []*SenderInfo, err error) {
+	err = s.c.DB.View(ctx, func(tx *store.Tx) error {
+		list, err = senders(tx, env.ID, "")
+		return err
+	})
+	return list, err
+}
+
+// RemoveSender takes a sender away.
+func (s *Service) RemoveSender(ctx context.Context, env *project.Environment, senderID string) error {
+	return s.c.DB.Update(ctx, func(tx *store.Tx) error {
+		n, err := deleteSender(tx, env.ID, senderID)
+		if err == nil && n == 0 {
+			err = errSenderNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return senderEvent(tx, env, "sender.delete", senderID, "")
+	})
+}
+
+// Test sends a message through one sender right now, past the queue, and
+// returns what the provider said.
+func (s *Service) Test(ctx context.Context, env *project.Environment, senderID string, m Message) error {
+	var list []*SenderInfo
+	err := s.c.DB.View(ctx, func(tx *store.Tx) (err error) {
+		list, err = senders(tx, env.ID, "")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(list, func(i *SenderInfo) bool { return i.ID == senderID })
+	if at < 0 {
+		return errSenderNotFound
+	}
+	one, err := s.opened.open(s, env.ID, list[at])
+	if err != nil {
+		return err
+	}
+	m.Channel, m.CreatedAt = list[at].Channel, s.c.DB.Now()
+	e, err := s.c.Renderer.Render(ctx, env.ID, &m)
+	if err != nil {
+		return err
+	}
+	e.ID = id.New(id.Message, env.Kind, m.CreatedAt)
+	return one.Send(ctx, e)
+}
+
+// sendersFor opens the senders of a channel. A test environment without one
+// keeps its messages in the mailbox.
+func (s *Service) sendersFor(ctx context.Context, env *project.Environment, c Channel) ([]*openSender, error) {
+	var infos []*SenderInfo
+	err := s.c.DB.View(ctx, func(tx *store.Tx) (err error) {
+		infos, err = senders(tx, env.ID, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(infos) == 0 && !env.Live() {
+		return []*openSender{{Sender: s.c.Mailbox, kind: "mailbox"}}, nil
+	}
+	var list []*openSender
+	var failures error
+	for _, info := range infos {
+		one, err := s.opened.open(s, env.ID, info)
+		if err != nil {
+			failures = errors.Join(failures, err)
+			continue // the next one may work
+		}
+		list = append(list, one)
+	}
+	if len(list) == 0 {
+		return nil, failures
+	}
+	return list, nil
+}
+
+// openSender is a sender with its connections.
+type openSender struct {
+	Sender
+	kind     string
+	settings []byte
+	sealed   []byte
+}
+
+// openSenders keeps one sender for each row, made anew when the row changes.
+type openSenders struct {
+	mu   sync.Mutex
+	byID map[string]*openSender
+}
+
+func (o *openSenders) open(s *Service, envID string, info *SenderInfo) (*openSender, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	was := o.byID[info.ID]
+	if was != nil && bytes.Equal(was.settings, info.Settings) && bytes.Equal(was.sealed, info.sealed) {
+		return was, nil
+	}
+	password, err := s.c.Keyring.Open(senderPurpose, envID, info.sealed)
+	if err != nil {
+		return nil, err
+	}
+	kind, ok := s.c.Kinds[info.Kind]
+	if !ok {
+		return nil, errSenderKind
+	}
+	made, err := kind.Open(info.Settings, string(password))
+	if err != nil {
+		return nil, err
+	}
+	if was != nil {
+		_ = was.close() // it is not used any more, and has nothing left to lose
+	}
+	o.byID[info.ID] = &openSender{Sender: made, kind: info.Kind, settings: info.Settings, sealed: info.sealed}
+	return o.byID[info.ID], nil
+}
+
+func (o *openSender) close() error {
+	if c, ok := o.Sender.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// Close ends the connections of all senders.
+func (s *Service) Close() error {
+	s.opened.mu.Lock()
+	defer s.opened.mu.Unlock()
+	var err error
+	for id, one := range s.opened.byID {
+		err = errors.Join(err, one.close())
+		delete(s.opened.byID, id)
+	}
+	return err
+}

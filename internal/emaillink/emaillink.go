@@ -1,0 +1,172 @@
+// Package emaillink owns one-time links that reach people by e-mail: their
+// tokens, what they are bound to, where they lead, and the visit of the hosted
+// hop, which changes nothing. It owns the table email_links. It never decides
+// what a link proves: factors use links up and say so.
+package emaillink
+
+import (
+	"errors"
+	"net/url"
+	"time"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/pkce"
+	"gatehouse/internal/project"
+	"gatehouse/internal/secret"
+	"gatehouse/internal/store"
+)
+
+// Kind is what a link is for: the stytch_token_type that it arrives with.
+type Kind string
+
+// The kinds of links.
+const (
+	MagicLink     Kind = "magic_links"
+	ResetPassword Kind = "reset_password"
+	Login         Kind = "login"  // in without the password, from the mail that resets it
+	Unlock        Kind = "unlock" // ends a lock; ours
+	Embedded      Kind = "embedded"
+)
+
+// keepFor is how long a link that is over is still told from one that never was.
+const keepFor = 7 * 24 * time.Hour
+
+var (
+	errExpiration = apierr.New(400, "invalid_expiration", "The expiration must lie between 5 and 10080 minutes (a week).")
+	errNative     = apierr.New(400, "pkce_required_for_native_callback", "A redirect URL that opens an app needs PKCE: send a code_challenge.")
+	errChallenge  = apierr.New(400, "invalid_pkce_code_challenge", "Links for browsers need PKCE in this environment: send a code_challenge.")
+	errNoToken    = apierr.New(400, "no_public_token", "The environment has no public token, which links are made with. Create one with `gatehouse public-token create`.")
+)
+
+// ErrUnknown is returned by Find for a token that names no link.
+var ErrUnknown = errors.New("emaillink: no such link")
+
+// The bounds of a link's lifetime, in minutes.
+const (
+	minMinutes = 5
+	maxMinutes = 10080
+)
+
+// Lifetime is the lifetime a request asks for, or the usual one.
+func Lifetime(asked *int, usual int) (time.Duration, error) {
+	minutes := usual
+	if asked != nil {
+		minutes = *asked
+	}
+	if minutes < minMinutes || minutes > maxMinutes {
+		return 0, errExpiration
+	}
+	return time.Duration(minutes) * time.Minute, nil
+}
+
+// CheckChallenge applies the rules for the code_challenge of a request whose
+// links may lead to any of the destinations.
+func CheckChallenge(caller *project.Caller, challenge string, destinations ...string) error {
+	if challenge != "" {
+		return pkce.CheckChallenge(challenge)
+	}
+	for _, d := range destinations {
+		if project.IsNative(d) {
+			return errNative
+		}
+	}
+	if caller.Browser && caller.Env.Config.SDK.MagicLinks.PKCERequired {
+		return errChallenge
+	}
+	return nil
+}
+
+// Link is a link as it is kept.
+type Link struct {
+	Kind          Kind
+	UserID        string
+	MethodID      string // the email_id it was sent to; of an embedded link, its own id
+	Destination   string // where people go, without the token; "" for embedded links
+	CodeChallenge string
+	IPAddress     string // of the client that asked for it
+	UserAgent     string
+	BrowserID     string // what the asking browser's cookie says; only its hash is kept
+	ExpiresAt     time.Time
+
+	hash        []byte
+	browserHash []byte
+	createdAt   time.Time
+	used        bool
+}
+
+// maxUserAgent bounds what a caller can make a link hold.
+const maxUserAgent = 512
+
+// Issue makes a link and returns its token: 264 bits, of which only the hash is
+// kept.
+func Issue(tx *store.Tx, env *project.Environment, l *Link) (token string, err error) {
+	token = secret.Token()
+	l.hash, l.createdAt = secret.Hash(token), tx.Now
+	l.browserHash = []byte{}
+	if l.BrowserID != "" {
+		l.browserHash = secret.Hash(l.BrowserID)
+	}
+	l.UserAgent = l.UserAgent[:min(len(l.UserAgent), maxUserAgent)]
+	return token, insert(tx, env.ID, l)
+}
+
+// URL is the address that a mail carries: the hosted hop at the public URL,
+// whatever host a request named (case: host injection into links).
+func URL(base string, env *project.Environment, kind Kind, token string) (string, error) {
+	if len(env.PublicTokens) == 0 {
+		return "", errNoToken
+	}
+	return base + Path + "?public_token=" + env.PublicTokens[0].Token + "&stytch_token_type=" + string(kind) + "&token=" + token, nil
+}
+
+// Path is where the hosted hop is mounted.
+const Path = "/v1/magic_links/redirect"
+
+// Target is where a link leads in the end, with its token.
+func (l *Link) Target(token string) (string, error) {
+	u, err := url.Parse(l.Destination)
+	if err != nil {
+		return "", err
+	}
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += "stytch_token_type=" + url.QueryEscape(string(l.Kind)) + "&token=" + url.QueryEscape(token)
+	return u.String(), nil
+}
+
+// Find reads the link of a token of one of the kinds, or returns ErrUnknown.
+func Find(tx *store.Tx, env *project.Environment, token string, kinds ...Kind) (*Link, error) {
+	if !secret.ValidToken(token) {
+		return nil, ErrUnknown
+	}
+	l, err := byHash(tx, env.ID, secret.Hash(token))
+	if errors.Is(err, store.ErrNoRows) {
+		return nil, ErrUnknown
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range kinds {
+		if l.Kind == k {
+			return l, nil
+		}
+	}
+	return nil, ErrUnknown
+}
+
+// Open reports whether the link can still be used.
+func (l *Link) Open(now time.Time) bool { return !l.used && now.Before(l.ExpiresAt) }
+
+// Use takes the link. Of several that try at once it tells exactly one true.
+func (l *Link) Use(tx *store.Tx, env *project.Environment) (bool, error) {
+	return take(tx, env.ID, l.hash)
+}
+
+// Withdraw ends all open links of a user's method.
+func Withdraw(tx *store.Tx, env *project.Environment, userID, methodID string) error {
+	return deleteOfMethod(tx, env.ID, userID, methodID)
+}
+
+// Purge removes up to budget links that have been over for a week.
+func Purge(tx *store.Tx, budget int) (int64, error) { return purge(tx, tx.Now.Add(-keepFor), budget) }
