@@ -11,7 +11,7 @@ import (
 // above it. A folder below another (store/storetest) shares its place and may
 // be imported by it.
 var layers = [][]string{
-	{"apierr", "id", "golden"},
+	{"apierr", "id", "golden", "sandbox"},
 	{"secret", "store", "wire", "config", "outbound"},
 	{"ratelimit", "outbox", "pkce"},
 	{"event"},

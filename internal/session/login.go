@@ -60,6 +60,9 @@ func LoginAfter[Req, Resp, P any, PReq request[Req], PResp response[Resp]](
 	prove func(ctx context.Context, tx *store.Tx, req PReq, prepared P, resp PResp) (Proof, error),
 ) func(context.Context, PReq) (PResp, error) {
 	return func(ctx context.Context, req PReq) (PResp, error) {
+		if resp, err := inSandbox[Resp, PResp](ctx, c, req); resp != nil || err != nil {
+			return resp, err
+		}
 		join, err := c.joining(ctx, req.sessionFields())
 		if err != nil {
 			return nil, err

@@ -171,7 +171,7 @@ func (s *Service) Create(tx *store.Tx, env *project.Environment, n NewUser) (*Ro
 // AddEmail adds an address that nobody has proven yet, in any spelling, and
 // returns it for further changes. A user cannot have one address twice.
 func (u *User) AddEmail(env *project.Environment, now time.Time, address string) (*Email, error) {
-	canonical, err := CanonicalEmail(address)
+	canonical, err := Contact{KindEmail, address}.Canonical()
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func (u *User) AddEmail(env *project.Environment, now time.Time, address string)
 
 // AddPhone is AddEmail for a number.
 func (u *User) AddPhone(env *project.Environment, now time.Time, number string) (*PhoneNumber, error) {
-	canonical, err := CanonicalPhone(number)
+	canonical, err := Contact{KindPhone, number}.Canonical()
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,9 @@ var errTooManyUnverified = apierr.New(400, "too_many_unverified_factors", "The u
 
 // Canonical returns the contact's one spelling, or says what is wrong with it.
 func (c Contact) Canonical() (string, error) {
+	if err := c.refuseSandbox(); err != nil {
+		return "", err
+	}
 	if c.Kind == KindPhone {
 		return CanonicalPhone(c.Value)
 	}

@@ -54,6 +54,10 @@ func (s *Service) Search(ctx context.Context, env *project.Environment, search S
 	if err != nil {
 		return nil, err
 	}
+	if !env.Live() && search.Query.asksForSandbox() {
+		row, err := Sandbox()
+		return &Page{Results: []JSON{row.JSON}, Total: 1}, err
+	}
 	p := plan{env: env, anyOf: search.Query.Operator == "OR" && len(conditions) > 1, conditions: conditions, limit: search.Limit, few: s.candidates}
 	at := position{}
 	if search.Cursor != "" {

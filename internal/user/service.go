@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"gatehouse/internal/project"
+	"gatehouse/internal/sandbox"
 	"gatehouse/internal/secret"
 	"gatehouse/internal/store"
 )
@@ -41,8 +42,12 @@ func New(db *store.DB, keys *secret.Keyring, hooks ...Hooks) *Service {
 // Call it before the first change.
 func (s *Service) SetHooks(hooks ...Hooks) { s.hooks = hooks }
 
-// Get returns a user by id or external id.
+// Get returns a user by id or external id, the virtual one of a test
+// environment included.
 func (s *Service) Get(ctx context.Context, env *project.Environment, userID string) (row *Row, err error) {
+	if userID == sandbox.UserID && !env.Live() {
+		return Sandbox()
+	}
 	err = s.db.View(ctx, func(tx *store.Tx) error {
 		row, err = Get(tx, env, userID)
 		return err

@@ -12,7 +12,12 @@ const timestampLayout = "2006-01-02T15:04:05.000Z"
 
 // MarshalText writes 2026-01-02T03:04:05.678Z.
 func (t Timestamp) MarshalText() ([]byte, error) {
-	return time.Time(t).UTC().AppendFormat(make([]byte, 0, len(timestampLayout)), timestampLayout), nil
+	at := time.Time(t).UTC()
+	layout := timestampLayout
+	if at.Nanosecond()%int(time.Millisecond) != 0 {
+		layout = time.RFC3339Nano // only values that no database has kept
+	}
+	return at.AppendFormat(make([]byte, 0, len(layout)), layout), nil
 }
 
 // DescribedAs says that a Timestamp is a date and time.

@@ -1,0 +1,39 @@
+// Package sandbox owns the fixed values that make an integration testable
+// without an inbox: addresses nothing is sent to, tokens and codes with a known
+// outcome, and the ids of the one virtual user behind them. They are those of
+// the reference (platform.md, section 11.3), so that suites written for it
+// pass. They mean something in test environments and behind the secret key
+// only, and it never stores anything.
+package sandbox
+
+import "time"
+
+// Where nothing is sent.
+const (
+	Email = "sandbox@stytch.com"
+	Phone = "+10000000000"
+)
+
+// The virtual user, who is never stored.
+const (
+	UserID    = "user-test-e3795c81-f849-4167-bfda-e4a6e9c280fd"
+	EmailID   = "email-test-23873e89-d4ed-4e92-b3b9-e5c7198fa286"
+	PhoneID   = "phone-number-test-98cfbe19-6c8f-4b8b-b62a-e78a5a7bdff3"
+	SessionID = "session-test-eb94233f-8800-4ebd-8645-51dc15f9d028"
+)
+
+// Tokens of magic links.
+const (
+	MagicLink       = "DOYoip3rvIMMW5lgItikFK-Ak1CfMsgjuiCyI7uuU94=" // signs the virtual user in
+	MagicLinkUsed   = "3pzjQpgksDlGKWEwUq2Up--hCHC_0oamfLHyfspKDFU=" // used or expired
+	MagicLinkAbsent = "CprTtwhnRNiMBiUS2jSLcWYrfuO2POeBNdo5HhW6qTM=" // unknown
+)
+
+// Passcode is the code that the virtual user types.
+const Passcode = "000000"
+
+// SessionToken is the token of the virtual user's session.
+const SessionToken = "WJtR5BCy38Szd5AfoDpf0iqFKEt4EE5JhjlWUY7l3FtY"
+
+// SessionStart is when the virtual user's session began.
+var SessionStart = time.Date(2021, 8, 28, 0, 41, 58, 935673000, time.UTC)
