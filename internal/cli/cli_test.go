@@ -35,6 +35,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"appears":  appears,
 			"call":     call,
+			"job":      job,
 			"keep":     keep,
 			"keepfile": keepFile,
 			"mode":     mode,

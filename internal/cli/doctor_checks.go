@@ -56,7 +56,7 @@ func (x *examination) outbox(ctx context.Context, a *app.App) {
 	case s.OldestDue > stuckAfter:
 		x.fail(check, "Is a server running? Its log says why jobs fail.", "%s waiting, the first for %s.", plural(int(s.Due), "job is", "jobs are"), s.OldestDue.Round(time.Second))
 	case s.Dead > 0:
-		x.warn(check, "The server's log says why.", "%s given up after too many attempts.", plural(int(s.Dead), "job was", "jobs were"))
+		x.warn(check, x.suggest("outbox list --state dead"), "%s given up.", plural(int(s.Dead), "job was", "jobs were"))
 	default:
 		x.ok(check, "%s to be done.", plural(int(s.Waiting+s.Due+s.Running), "job", "jobs"))
 	}
