@@ -14,7 +14,11 @@ import (
 
 	"gatehouse/internal/account"
 	"gatehouse/internal/config"
+	"gatehouse/internal/delivery"
 	"gatehouse/internal/delivery/mailbox"
+	"gatehouse/internal/delivery/template"
+	"gatehouse/internal/emaillink"
+	"gatehouse/internal/factor/magiclink"
 	"gatehouse/internal/factor/webauthn"
 	"gatehouse/internal/outbox"
 	"gatehouse/internal/project"
@@ -44,16 +48,20 @@ type Options struct {
 
 // App is the whole server, ready to serve.
 type App struct {
-	DB       *store.DB
-	Keyring  *secret.Keyring
-	Projects *project.Service
-	Users    *user.Service
-	Sessions *session.Core
-	WebAuthn *webauthn.Service
-	Mailbox  *mailbox.Service
-	Outbox   *outbox.Queue
-	Server   *wire.Server
-	Logger   *slog.Logger
+	DB         *store.DB
+	Keyring    *secret.Keyring
+	Projects   *project.Service
+	Users      *user.Service
+	Sessions   *session.Core
+	WebAuthn   *webauthn.Service
+	Links      *emaillink.Service
+	MagicLinks *magiclink.Service
+	Messages   *delivery.Service
+	Mailbox    *mailbox.Service
+	Templates  *template.Service
+	Outbox     *outbox.Queue
+	Server     *wire.Server
+	Logger     *slog.Logger
 
 	options   Options
 	metrics   *metrics
@@ -125,7 +133,9 @@ func (a *App) prepare(ctx context.Context) error {
 	if err := a.pledgeMasterKey(ctx); err != nil {
 		return err
 	}
-	a.build()
+	if err := a.build(); err != nil {
+		return err
+	}
 	if err := a.Projects.Load(ctx); err != nil {
 		return err
 	}
@@ -153,18 +163,32 @@ func (a *App) prepare(ctx context.Context) error {
 }
 
 // build makes the features, lowest first.
-func (a *App) build() {
+func (a *App) build() error {
 	a.Projects = project.New(a.DB)
 	a.Users = user.New(a.DB, a.Keyring)
 	a.Sessions = session.New(session.Config{
 		DB: a.DB, Keyring: a.Keyring, Users: a.Users, Projects: a.Projects, PublicURL: a.PublicURL,
 		Observe: a.metrics.login,
+		Locked: func(tx *store.Tx, env *project.Environment, row *user.Row) error {
+			return a.MagicLinks.MailUnlock(tx, env, row)
+		},
 	})
-	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Projects)
 	a.Mailbox = mailbox.New(a.DB, a.Keyring)
-	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks())
+	a.Templates = template.New(a.DB, a.Projects)
+	kinds, err := a.senderKinds()
+	if err != nil {
+		return err
+	}
+	a.Messages = delivery.New(delivery.Config{
+		DB: a.DB, Keyring: a.Keyring, Projects: a.Projects, Renderer: a.Templates, Mailbox: a.Mailbox, Kinds: kinds,
+	})
+	a.Links = emaillink.New(a.DB, a.Keyring, a.Projects)
+	a.MagicLinks = magiclink.New(a.DB, a.Users, a.Sessions, a.Messages, a.Templates, a.PublicURL)
+	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Projects)
+	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks())
 	a.Outbox = a.newQueue()
 	a.metrics.watch(a.Projects, a.Outbox)
+	return nil
 }
 
 func (a *App) mount(proxies []netip.Prefix, endpoints []wire.Endpoint) *wire.Server {
@@ -193,7 +217,11 @@ func (a *App) SetPublicURL(url string) { a.publicURL.Store(&url) }
 // Close releases the database and sends the last traces.
 func (a *App) Close() error {
 	a.tracing.close()
-	return a.DB.Close()
+	var err error
+	if a.Messages != nil {
+		err = a.Messages.Close()
+	}
+	return errors.Join(err, a.DB.Close())
 }
 
 func (a *App) account() *account.Service { return account.New(a.DB, a.Users, a.Sessions) }

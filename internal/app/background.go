@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatehouse/internal/delivery/mailbox"
+	"gatehouse/internal/emaillink"
 	"gatehouse/internal/event"
 	"gatehouse/internal/factor/webauthn"
 	"gatehouse/internal/id"
@@ -38,6 +39,7 @@ type Purged struct {
 	Events     int `json:"events"`     // older than the retention
 	Jobs       int `json:"jobs"`       // failed for good, and for longer than that
 	Limits     int `json:"limits"`     // counters of rate limits whose window is over
+	Links      int `json:"links"`      // one-time links that have been over for a week
 	Messages   int `json:"messages"`   // kept in mailboxes for long enough, or crowded out by newer ones
 }
 
@@ -49,6 +51,7 @@ func (a *App) Purge(ctx context.Context, budget int) (Purged, error) {
 		{&p.Sessions, count(session.Purge)},
 		{&p.Challenges, webauthn.Purge},
 		{&p.Limits, count(ratelimit.Purge)},
+		{&p.Links, count(emaillink.Purge)},
 		{&p.Messages, mailbox.Purge},
 	}
 	if keep := a.options.Server.EventRetention; keep > 0 {
@@ -111,6 +114,7 @@ func count(f func(*store.Tx, int) (int64, error)) func(*store.Tx, int) (int, err
 // feature enqueues is handled here, by a line for each kind.
 func (a *App) newQueue() *outbox.Queue {
 	q := outbox.New(outbox.Config{DB: a.DB, Logger: a.Logger, Died: jobDied})
+	a.Messages.Handle(q)
 	q.Every("purge", purgeEvery, func(ctx context.Context) error {
 		_, err := a.Purge(ctx, purgeBudget)
 		return err

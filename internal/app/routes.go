@@ -13,6 +13,8 @@ func (a *App) routes() []wire.Endpoint {
 		a.Users.Endpoints(),
 		a.Sessions.Endpoints(),
 		a.WebAuthn.Endpoints(),
+		a.MagicLinks.Endpoints(),
+		a.hop(),
 		a.account().Endpoints(),
 		a.Mailbox.Endpoints(),
 		a.operations(),

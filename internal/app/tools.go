@@ -47,7 +47,9 @@ func (a *App) prepareTools(ctx context.Context) error {
 			return err
 		}
 	}
-	a.build()
+	if err := a.build(); err != nil {
+		return err
+	}
 	return a.Projects.Load(ctx)
 }
 

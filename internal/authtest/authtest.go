@@ -83,7 +83,7 @@ func (s *Server) Node() *Server {
 
 func open(t testing.TB, n node, clock *storetest.Clock) *Server {
 	t.Helper()
-	s := &Server{Clock: clock, Logs: &Log{}, t: t, node: n, http: &http.Client{}}
+	s := &Server{Clock: clock, Logs: &Log{}, t: t, node: n, http: &http.Client{CheckRedirect: seeRedirects}}
 	var err error
 	s.App, err = app.Open(context.Background(), s.options(n.masterKey))
 	if err != nil {
@@ -104,6 +104,9 @@ func open(t testing.TB, n node, clock *storetest.Clock) *Server {
 	})
 	return s
 }
+
+// seeRedirects shows a redirect to the test instead of following it.
+func seeRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func (s *Server) options(masterKey string) app.Options {
 	o := app.Options{
@@ -165,6 +168,19 @@ func (s *Server) Environment(name string) *Server {
 	}
 	other.Configure("session.algorithm", project.ES256)
 	return &other
+}
+
+// LiveServer is the same server as clients of the live environment see it.
+func (s *Server) LiveServer() *Server {
+	s.t.Helper()
+	live := *s
+	live.Env = s.Live
+	var err error
+	if _, live.secret, err = s.Projects.CreateSecret(s.t.Context(), live.Env.ID); err != nil {
+		s.t.Fatal(err)
+	}
+	live.Configure("session.algorithm", project.ES256)
+	return &live
 }
 
 // DatabaseFile is the path of the SQLite database.

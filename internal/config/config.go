@@ -26,6 +26,7 @@ type Server struct {
 	TLSCert        string        `name:"tls-cert" env:"GATEHOUSE_TLS_CERT" placeholder:"FILE" help:"Certificate file (PEM). Without one the server speaks plain HTTP, for a proxy in front."`
 	TLSKey         string        `name:"tls-key" env:"GATEHOUSE_TLS_KEY" placeholder:"FILE" help:"Private key file (PEM) of the certificate."`
 	TrustedProxies []string      `name:"trusted-proxies" env:"GATEHOUSE_TRUSTED_PROXIES" placeholder:"NETWORK" help:"Addresses or networks whose X-Forwarded-For is believed, separated by commas, e.g. 10.0.0.0/8."`
+	OutboundAllow  []string      `name:"outbound-allow" env:"GATEHOUSE_OUTBOUND_ALLOW" placeholder:"NETWORK" help:"Private addresses or networks that the server may call, by http too, at URLs that are configured per environment, such as the webhook of a sender; separated by commas, e.g. 10.0.0.0/8. Without it only public addresses, by https."`
 	MetricsListen  string        `name:"metrics-listen" env:"GATEHOUSE_METRICS_LISTEN" placeholder:"ADDRESS" help:"Separate address for /metrics. Without it and without a token there are no metrics."`
 	MetricsToken   string        `name:"metrics-token" env:"GATEHOUSE_METRICS_TOKEN" placeholder:"TOKEN" help:"Bearer token that opens /metrics on the main address." secret:"all"`
 	SDKRateLimit   int           `name:"sdk-rate-limit" env:"GATEHOUSE_SDK_RATE_LIMIT" default:"300" placeholder:"N" help:"Calls per minute that one IP address (of IPv6, one /64) may make to each group of routes of the browser's door, in each environment. 0 for no limit."`
@@ -57,7 +58,8 @@ func (s *Server) Check() error {
 	if _, err := s.Proxies(); err != nil {
 		return err
 	}
-	return nil
+	_, err = s.Outbound()
+	return err
 }
 
 // Base is the public URL without a trailing slash.
@@ -65,13 +67,22 @@ func (s *Server) Base() string { return strings.TrimRight(s.PublicURL, "/") }
 
 // Proxies are the trusted proxies as networks; a bare address is itself alone.
 func (s *Server) Proxies() ([]netip.Prefix, error) {
+	return networks("--trusted-proxies", s.TrustedProxies)
+}
+
+// Outbound are the private networks that the server may call, in the same form.
+func (s *Server) Outbound() ([]netip.Prefix, error) {
+	return networks("--outbound-allow", s.OutboundAllow)
+}
+
+func networks(flag string, entries []string) ([]netip.Prefix, error) {
 	var list []netip.Prefix
-	for _, entry := range s.TrustedProxies {
+	for _, entry := range entries {
 		prefix, err := netip.ParsePrefix(entry)
 		if err != nil {
 			addr, aerr := netip.ParseAddr(entry)
 			if aerr != nil {
-				return nil, fmt.Errorf("--trusted-proxies: %q is neither an address nor a network such as 10.0.0.0/8", entry)
+				return nil, fmt.Errorf("%s: %q is neither an address nor a network such as 10.0.0.0/8", flag, entry)
 			}
 			prefix = netip.PrefixFrom(addr, addr.BitLen())
 		}

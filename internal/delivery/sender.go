@@ -26,21 +26,29 @@ var (
 // Kind is one way of sending, such as SMTP.
 type Kind struct {
 	Channels []Channel
-	// Check says what is wrong with the settings, a JSON object.
-	Check func(settings json.RawMessage, password string) error
+	// Check says what is wrong with the settings, a JSON object, or sums up what
+	// may be shown of them: "smtp.example.com:587 from login@example.com".
+	Check func(s Settings) (summary string, err error)
 	// Open makes a sender of settings that Check let pass. When it is an
 	// io.Closer it is closed once another has taken its place.
-	Open func(settings json.RawMessage, password string) (Sender, error)
+	Open func(s Settings) (Sender, error)
 }
 
-// SenderInfo describes a sender of an environment. Its password is never shown.
+// Settings are how a sender is set up: what its kind asks for, and the
+// password, token or secret that it needs. Both are kept sealed.
+type Settings struct {
+	Values   json.RawMessage `json:"values"`
+	Password string          `json:"password"`
+}
+
+// SenderInfo describes a sender of an environment. Its settings are never shown.
 type SenderInfo struct {
-	ID        string          `json:"sender_id"`
-	Channel   Channel         `json:"channel"`
-	Kind      string          `json:"kind"`
-	Position  int             `json:"position"` // senders of a channel are tried in ascending order
-	Settings  json.RawMessage `json:"settings"`
-	CreatedAt time.Time       `json:"created_at"`
+	ID        string    `json:"sender_id"`
+	Channel   Channel   `json:"channel"`
+	Kind      string    `json:"kind"`
+	Position  int       `json:"position"` // senders of a channel are tried in ascending order
+	Summary   string    `json:"summary"`
+	CreatedAt time.Time `json:"created_at"`
 
 	sealed []byte
 }
@@ -49,9 +57,8 @@ type SenderInfo struct {
 type NewSender struct {
 	Channel  Channel
 	Kind     string
-	Settings json.RawMessage
-	Password string // SMTP password, auth token, signing secret; kept sealed
-	First    bool   // before the senders there are; otherwise after them
+	Settings Settings
+	First    bool // before the senders there are; otherwise after them
 }
 
 // AddSender adds a sender to an environment.
@@ -60,14 +67,19 @@ func (s *Service) AddSender(ctx context.Context, env *project.Environment, n New
 	if !ok || !slices.Contains(kind.Channels, n.Channel) {
 		return nil, errSenderKind.WithMessage("There is no way to send %s messages called %q. There are: %s.", n.Channel, n.Kind, s.kindsFor(n.Channel))
 	}
-	if err := kind.Check(n.Settings, n.Password); err != nil {
-		return nil, err
-	}
-	sealed, err := s.c.Keyring.Seal(senderPurpose, env.ID, []byte(n.Password))
+	summary, err := kind.Check(n.Settings)
 	if err != nil {
 		return nil, err
 	}
-	info := &SenderInfo{Channel: n.Channel, Kind: n.Kind, Settings: n.Settings, sealed: sealed}
+	text, err := json.Marshal(n.Settings)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := s.c.Keyring.Seal(senderPurpose, env.ID, text)
+	if err != nil {
+		return nil, err
+	}
+	info := &SenderInfo{Channel: n.Channel, Kind: n.Kind, Summary: summary, sealed: sealed}
 	err = s.c.DB.Update(ctx, func(tx *store.Tx) error {
 		first, last, err := positions(tx, env.ID, n.Channel)
 		if err != nil {
@@ -185,9 +197,8 @@ func (s *Service) sendersFor(ctx context.Context, env *project.Environment, c Ch
 // openSender is a sender with its connections.
 type openSender struct {
 	Sender
-	kind     string
-	settings []byte
-	sealed   []byte
+	kind   string
+	sealed []byte
 }
 
 // openSenders keeps one sender for each row, made anew when the row changes.
@@ -200,25 +211,29 @@ func (o *openSenders) open(s *Service, envID string, info *SenderInfo) (*openSen
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	was := o.byID[info.ID]
-	if was != nil && bytes.Equal(was.settings, info.Settings) && bytes.Equal(was.sealed, info.sealed) {
+	if was != nil && bytes.Equal(was.sealed, info.sealed) {
 		return was, nil
 	}
-	password, err := s.c.Keyring.Open(senderPurpose, envID, info.sealed)
+	text, err := s.c.Keyring.Open(senderPurpose, envID, info.sealed)
 	if err != nil {
+		return nil, err
+	}
+	var settings Settings
+	if err := json.Unmarshal(text, &settings); err != nil {
 		return nil, err
 	}
 	kind, ok := s.c.Kinds[info.Kind]
 	if !ok {
 		return nil, errSenderKind
 	}
-	made, err := kind.Open(info.Settings, string(password))
+	made, err := kind.Open(settings)
 	if err != nil {
 		return nil, err
 	}
 	if was != nil {
 		_ = was.close() // it is not used any more, and has nothing left to lose
 	}
-	o.byID[info.ID] = &openSender{Sender: made, kind: info.Kind, settings: info.Settings, sealed: info.sealed}
+	o.byID[info.ID] = &openSender{Sender: made, kind: info.Kind, sealed: info.sealed}
 	return o.byID[info.ID], nil
 }
 

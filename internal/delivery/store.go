@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"encoding/json"
 	"errors"
 
 	"gatehouse/internal/store"
@@ -25,9 +24,9 @@ func positions(tx *store.Tx, envID string, c Channel) (first, last int, err erro
 }
 
 func insertSender(tx *store.Tx, envID string, i *SenderInfo) error {
-	_, err := tx.Exec(`INSERT INTO senders (environment_id, id, channel, kind, position, settings, password, created_at)
+	_, err := tx.Exec(`INSERT INTO senders (environment_id, id, channel, kind, position, summary, sealed, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		envID, i.ID, string(i.Channel), i.Kind, int64(i.Position), string(i.Settings), i.sealed, store.Millis(i.CreatedAt))
+		envID, i.ID, string(i.Channel), i.Kind, int64(i.Position), i.Summary, i.sealed, store.Millis(i.CreatedAt))
 	return err
 }
 
@@ -37,7 +36,7 @@ func deleteSender(tx *store.Tx, envID, senderID string) (int64, error) {
 
 // senders lists those of a channel, or all of them for "".
 func senders(tx *store.Tx, envID string, c Channel) ([]*SenderInfo, error) {
-	rows, err := tx.Query(`SELECT id, channel, kind, position, settings, password, created_at FROM senders
+	rows, err := tx.Query(`SELECT id, channel, kind, position, summary, sealed, created_at FROM senders
 		WHERE environment_id = $1 AND (channel = $2 OR $2 = '') ORDER BY channel, position, id`, envID, string(c))
 	if err != nil {
 		return nil, err
@@ -46,12 +45,11 @@ func senders(tx *store.Tx, envID string, c Channel) ([]*SenderInfo, error) {
 	var list []*SenderInfo
 	for rows.Next() {
 		i := &SenderInfo{}
-		var settings string
 		var created int64
-		if err := rows.Scan(&i.ID, &i.Channel, &i.Kind, &i.Position, &settings, &i.sealed, &created); err != nil {
+		if err := rows.Scan(&i.ID, &i.Channel, &i.Kind, &i.Position, &i.Summary, &i.sealed, &created); err != nil {
 			return nil, err
 		}
-		i.Settings, i.CreatedAt = json.RawMessage(settings), store.Time(created)
+		i.CreatedAt = store.Time(created)
 		list = append(list, i)
 	}
 	return list, rows.Err()

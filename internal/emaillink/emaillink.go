@@ -24,7 +24,7 @@ const (
 	MagicLink     Kind = "magic_links"
 	ResetPassword Kind = "reset_password"
 	Login         Kind = "login"  // in without the password, from the mail that resets it
-	Unlock        Kind = "unlock" // ends a lock; ours
+	Unlock        Kind = "unlock" // a magic link that also ends a lock
 	Embedded      Kind = "embedded"
 )
 
@@ -116,7 +116,15 @@ func URL(base string, env *project.Environment, kind Kind, token string) (string
 	if len(env.PublicTokens) == 0 {
 		return "", errNoToken
 	}
-	return base + Path + "?public_token=" + env.PublicTokens[0].Token + "&stytch_token_type=" + string(kind) + "&token=" + token, nil
+	return base + Path + "?public_token=" + env.PublicTokens[0].Token + "&stytch_token_type=" + string(kind.tokenType()) + "&token=" + token, nil
+}
+
+// tokenType is what a link calls itself on its way: apps know no unlocking.
+func (k Kind) tokenType() Kind {
+	if k == Unlock {
+		return MagicLink
+	}
+	return k
 }
 
 // Path is where the hosted hop is mounted.
@@ -131,7 +139,7 @@ func (l *Link) Target(token string) (string, error) {
 	if u.RawQuery != "" {
 		u.RawQuery += "&"
 	}
-	u.RawQuery += "stytch_token_type=" + url.QueryEscape(string(l.Kind)) + "&token=" + url.QueryEscape(token)
+	u.RawQuery += "stytch_token_type=" + url.QueryEscape(string(l.Kind.tokenType())) + "&token=" + url.QueryEscape(token)
 	return u.String(), nil
 }
 

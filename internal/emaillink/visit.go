@@ -81,8 +81,8 @@ func (s *Service) Visit(ctx context.Context, v Visit) (*Passage, error) {
 	var link *Link
 	var domain string
 	err = s.db.View(ctx, func(tx *store.Tx) (err error) {
-		link, err = Find(tx, env, v.Token, Kind(v.Kind))
-		if errors.Is(err, ErrUnknown) || err == nil && (link.Destination == "" || !link.Open(tx.Now)) {
+		link, err = Find(tx, env, v.Token, MagicLink, Unlock, ResetPassword, Login)
+		if errors.Is(err, ErrUnknown) || err == nil && (string(link.Kind.tokenType()) != v.Kind || !link.Open(tx.Now)) {
 			link = nil
 			return nil
 		}

@@ -31,6 +31,9 @@ type Config struct {
 	Projects *project.Service
 	// PublicURL is where clients reach this server; the default issuer.
 	PublicURL func() string
+	// Locked is called in the transaction in which failures lock a user. An
+	// error ends the whole attempt. It may be nil.
+	Locked func(tx *store.Tx, env *project.Environment, row *user.Row) error
 	// Observe is told about every attempt to log in: the factor's type, and
 	// "success" or the error_type that refused it. It may be nil.
 	Observe func(factor, outcome string)
@@ -43,6 +46,7 @@ type Core struct {
 	users     *user.Service
 	projects  *project.Service
 	publicURL func() string
+	locked    func(tx *store.Tx, env *project.Environment, row *user.Row) error
 	observe   func(factor, outcome string)
 	keyCache  keyCache
 	jwts      *jwtCache
@@ -53,8 +57,11 @@ func New(c Config) *Core {
 	if c.Observe == nil {
 		c.Observe = func(string, string) {}
 	}
+	if c.Locked == nil {
+		c.Locked = func(*store.Tx, *project.Environment, *user.Row) error { return nil }
+	}
 	return &Core{
-		db: c.DB, keyring: c.Keyring, users: c.Users, projects: c.Projects, publicURL: c.PublicURL, observe: c.Observe,
+		db: c.DB, keyring: c.Keyring, users: c.Users, projects: c.Projects, publicURL: c.PublicURL, locked: c.Locked, observe: c.Observe,
 		keyCache: keyCache{sets: map[string]*keySet{}}, jwts: newJWTCache(cachedJWTs),
 	}
 }

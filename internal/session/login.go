@@ -25,6 +25,8 @@ type Proof struct {
 	// Attributes, when the request carries them, replace what the session
 	// remembers of the client.
 	Attributes *Attributes
+	// Unlocks lifts the user's lock: the proof was sent to the user for that.
+	Unlocks bool
 	// Apply is the change to the user that comes with the proof, such as an
 	// address that is now verified. It may be nil.
 	Apply func(*user.User) error
@@ -165,6 +167,11 @@ func (c *Core) settle(ctx context.Context, tx *store.Tx, j *join, proof *Proof, 
 	if err != nil {
 		return nil, err
 	}
+	if row.Locked(tx.Now) && verdict == nil && proof.Unlocks {
+		if row, err = user.Unlock(tx, j.env, row.UserID); err != nil {
+			return nil, err
+		}
+	}
 	if row.Locked(tx.Now) {
 		return nil, errLocked.WithRetryAfter(row.LockExpiresAt.Sub(tx.Now))
 	}
@@ -240,6 +247,9 @@ func (c *Core) failed(ctx context.Context, tx *store.Tx, env *project.Environmen
 	}
 	if locked {
 		if err := c.emit(ctx, tx, env, "user.lock", proof, nil, ""); err != nil {
+			return err
+		}
+		if err := c.locked(tx, env, row); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,55 @@
+package magiclink
+
+import (
+	"slices"
+	"time"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/delivery"
+	"gatehouse/internal/emaillink"
+	"gatehouse/internal/project"
+	"gatehouse/internal/store"
+	"gatehouse/internal/user"
+)
+
+// unlockLifetime is how long a link that ends a lock can be used.
+const unlockLifetime = 60 * time.Minute
+
+// MailUnlock sends a user who was just locked a link that ends the lock and
+// signs them in, where the environment wants that (platform.md, section 13). It
+// goes to an address that the user has proven, and leads to the default LOGIN
+// redirect URL; without either there is nothing to send. A mail that cannot be
+// sent changes nothing about the lock.
+func (s *Service) MailUnlock(tx *store.Tx, env *project.Environment, row *user.Row) error {
+	if !env.Config.UserLock.SelfServe {
+		return nil
+	}
+	u, err := row.User()
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(u.Emails, func(e user.Email) bool { return e.Verified })
+	destination, err := env.Destination(project.RedirectLogin, "")
+	if at < 0 || err != nil {
+		return nil
+	}
+	link := &emaillink.Link{
+		Kind: emaillink.Unlock, UserID: u.UserID, MethodID: u.Emails[at].EmailID, Destination: destination, ExpiresAt: tx.Now.Add(unlockLifetime),
+	}
+	token, err := emaillink.Issue(tx, env, link)
+	if err != nil {
+		return err
+	}
+	url, err := emaillink.URL(s.publicURL(), env, link.Kind, token)
+	if err != nil {
+		return err
+	}
+	err = s.messages.Enqueue(tx, env, delivery.Message{
+		Channel: delivery.Email, Type: delivery.Unlock, To: u.Emails[at].Email, Link: url, UserID: u.UserID, Name: u.Name.FirstName,
+		ExpiresAt: link.ExpiresAt,
+	})
+	if apierr.From(err) != nil {
+		return nil // no sender: the lock ends by itself
+	}
+	return err
+}
