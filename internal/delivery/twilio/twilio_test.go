@@ -3,6 +3,7 @@ package twilio
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -198,35 +199,45 @@ func TestWhatIsSent(t *testing.T) {
 	}
 }
 
-// classify puts an error through an outbox and tells what became of the job.
-func classify(t *testing.T, err error) string {
+// classifier puts errors through an outbox and tells what becomes of the job.
+func classifier(t *testing.T) func(err error) string {
 	t.Helper()
-	if outbox.IsPermanent(err) {
-		return "permanent"
-	}
 	db, clock := storetest.Open(t, store.SQLite)
 	q := outbox.New(outbox.Config{DB: db})
-	q.Handle("message", func(context.Context, json.RawMessage) error { return err }, outbox.Backoff(time.Second, time.Second))
-	enqueued := db.Update(t.Context(), func(tx *store.Tx) error { return outbox.Enqueue(tx, "message", nil) })
-	if enqueued != nil {
-		t.Fatal(enqueued)
+	var verdict error
+	q.Handle("message", func(context.Context, json.RawMessage) error { return verdict }, outbox.Backoff(time.Second, time.Second))
+	return func(err error) string {
+		t.Helper()
+		if outbox.IsPermanent(err) {
+			return "permanent"
+		}
+		verdict = err
+		err = db.Update(t.Context(), func(tx *store.Tx) error { return outbox.Enqueue(tx, "message", nil) })
+		if err == nil {
+			err = q.Drain(t.Context())
+		}
+		jobs, listed := q.List(t.Context(), outbox.Pending, 1)
+		if err = errors.Join(err, listed); err != nil {
+			t.Fatal(err)
+		}
+		if len(jobs) == 0 {
+			return "taken"
+		}
+		wait := jobs[0].RunAt.Sub(clock.Now())
+		verdict = nil
+		clock.Set(jobs[0].RunAt)
+		if err := q.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if wait > 2*time.Second {
+			return "after " + wait.String()
+		}
+		return "again"
 	}
-	if err := q.Drain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	jobs, listed := q.List(t.Context(), outbox.Pending, 1)
-	switch {
-	case listed != nil:
-		t.Fatal(listed)
-	case len(jobs) == 0:
-		return "taken"
-	case jobs[0].RunAt.Sub(clock.Now()) > 2*time.Second:
-		return "after " + jobs[0].RunAt.Sub(clock.Now()).String()
-	}
-	return "again"
 }
 
 func TestErrorsSayWhatToDo(t *testing.T) {
+	classify := classifier(t)
 	a := newAPI(t)
 	s := a.sender(Config{}, token)
 	for _, c := range []struct {
@@ -249,7 +260,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			if strings.Contains(err.Error(), c.to[1:]) || strings.Contains(err.Error(), "384951") || strings.Contains(err.Error(), token) {
 				t.Errorf("%v tells the number, the code or the token", err)
 			}
-			if got := classify(t, err); got != c.want {
+			if got := classify(err); got != c.want {
 				t.Errorf("%s: %s, want %s", c.text, got, c.want)
 			}
 		}
@@ -260,7 +271,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"20404": a.sender(Config{AccountSID: strings.ToUpper(account), APIKeySID: apiKey}, token),
 	} {
 		err := one.Send(t.Context(), message(delivery.SMS, recipient))
-		if err == nil || !strings.Contains(err.Error(), name) || classify(t, err) != "again" {
+		if err == nil || !strings.Contains(err.Error(), name) || classify(err) != "again" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -268,6 +279,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 
 // What is not Twilio's own answer: a proxy before it, an outage, another host.
 func TestOtherAnswers(t *testing.T) {
+	classify := classifier(t)
 	a := newAPI(t)
 	s := a.sender(Config{}, token)
 	for _, c := range []struct {
@@ -284,12 +296,12 @@ func TestOtherAnswers(t *testing.T) {
 			return err == nil || c.body == ""
 		}
 		err := s.Send(t.Context(), message(delivery.SMS, recipient))
-		if got := classify(t, err); got != c.want {
+		if got := classify(err); got != c.want {
 			t.Errorf("%d %s: %s (%v), want %s", c.status, c.body, got, err, c.want)
 		}
 	}
 	a.Close()
-	if err := s.Send(t.Context(), message(delivery.SMS, recipient)); err == nil || classify(t, err) != "again" || strings.Contains(err.Error(), token) {
+	if err := s.Send(t.Context(), message(delivery.SMS, recipient)); err == nil || classify(err) != "again" || strings.Contains(err.Error(), token) {
 		t.Errorf("nobody there: %v", err)
 	}
 	strict, err := New(s.config, token, outbound.New(outbound.Policy{}), now)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -137,35 +138,45 @@ func TestAMessageArrivesAsItIs(t *testing.T) {
 	}
 }
 
-// classify puts an error through an outbox and tells what became of the job.
-func classify(t *testing.T, err error) string {
+// classifier puts errors through an outbox and tells what becomes of the job.
+func classifier(t *testing.T) func(err error) string {
 	t.Helper()
 	db, clock := storetest.Open(t, store.SQLite)
 	q := outbox.New(outbox.Config{DB: db})
-	q.Handle("message", func(context.Context, json.RawMessage) error { return err }, outbox.Backoff(time.Second, time.Second))
-	enqueued := db.Update(t.Context(), func(tx *store.Tx) error { return outbox.Enqueue(tx, "message", nil) })
-	if enqueued != nil {
-		t.Fatal(enqueued)
+	var verdict error
+	q.Handle("message", func(context.Context, json.RawMessage) error { return verdict }, outbox.Backoff(time.Second, time.Second))
+	return func(err error) string {
+		t.Helper()
+		if outbox.IsPermanent(err) {
+			return "permanent"
+		}
+		verdict = err
+		err = db.Update(t.Context(), func(tx *store.Tx) error { return outbox.Enqueue(tx, "message", nil) })
+		if err == nil {
+			err = q.Drain(t.Context())
+		}
+		jobs, listed := q.List(t.Context(), outbox.Pending, 1)
+		if err = errors.Join(err, listed); err != nil {
+			t.Fatal(err)
+		}
+		if len(jobs) == 0 {
+			return "taken"
+		}
+		wait := jobs[0].RunAt.Sub(clock.Now())
+		verdict = nil
+		clock.Set(jobs[0].RunAt)
+		if err := q.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if wait > 2*time.Second {
+			return "after " + wait.String()
+		}
+		return "again"
 	}
-	if err := q.Drain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if jobs, _ := q.List(t.Context(), outbox.Dead, 1); len(jobs) == 1 {
-		return "permanent"
-	}
-	jobs, listed := q.List(t.Context(), outbox.Pending, 1)
-	switch {
-	case listed != nil:
-		t.Fatal(listed)
-	case len(jobs) == 0:
-		return "taken"
-	case jobs[0].RunAt.Sub(clock.Now()) > 2*time.Second:
-		return "after " + jobs[0].RunAt.Sub(clock.Now()).String()
-	}
-	return "again"
 }
 
 func TestAnswersSayWhatToDo(t *testing.T) {
+	classify := classifier(t)
 	r := newReceiver(t)
 	s := r.sender(Config{})
 	for _, c := range []struct {
@@ -184,7 +195,7 @@ func TestAnswersSayWhatToDo(t *testing.T) {
 		r.answers(c.status, c.header, c.value, "")
 		r.answer = dated(r.answer)
 		err := s.Send(t.Context(), &envelope)
-		if got := classify(t, err); got != c.want && (c.want != "after" || !strings.HasPrefix(got, "after 3m")) {
+		if got := classify(err); got != c.want && (c.want != "after" || !strings.HasPrefix(got, "after 3m")) {
 			t.Errorf("%d %s: %s (%v), want %s", c.status, c.value, got, err, c.want)
 		}
 		if len(r.got) != calls+1 {
@@ -251,13 +262,14 @@ func TestErrorsHoldNothingOfTheMessage(t *testing.T) {
 }
 
 func TestFailedCalls(t *testing.T) {
+	classify := classifier(t)
 	r := newReceiver(t)
 	s := r.sender(Config{})
 	strict, err := New(Config{URL: r.URL}, r.secret, outbound.New(outbound.Policy{}), now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := strict.Send(t.Context(), &envelope); apierr.From(err) == nil || classify(t, err) != "again" {
+	if err := strict.Send(t.Context(), &envelope); apierr.From(err) == nil || classify(err) != "again" {
 		t.Errorf("a forbidden address: %v", err)
 	}
 	if len(r.got) != 0 {
@@ -272,11 +284,11 @@ func TestFailedCalls(t *testing.T) {
 		_, _ = io.WriteString(conn, "FOUL 384951 hello\r\n\r\n")
 		_ = conn.Close()
 	}
-	if err := s.Send(t.Context(), &envelope); err == nil || strings.Contains(err.Error(), "384951") || classify(t, err) != "again" {
+	if err := s.Send(t.Context(), &envelope); err == nil || strings.Contains(err.Error(), "384951") || classify(err) != "again" {
 		t.Errorf("a foul answer: %v", err)
 	}
 	r.Close()
-	if err := s.Send(t.Context(), &envelope); err == nil || strings.Contains(err.Error(), "hidden") || classify(t, err) != "again" {
+	if err := s.Send(t.Context(), &envelope); err == nil || strings.Contains(err.Error(), "hidden") || classify(err) != "again" {
 		t.Errorf("nobody there: %v", err)
 	}
 }
