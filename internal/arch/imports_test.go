@@ -46,7 +46,12 @@ var owners = map[string][]string{
 	"google.golang.org/protobuf":      {"internal/app"}, // its wire format alone, for traces
 	"golang.org/x/crypto":             {"internal/secret"},
 	"golang.org/x/net/publicsuffix":   {"internal/project", "internal/factor/webauthn"},
-	"golang.org/x/net/idna":           {"internal/user"},
+	"golang.org/x/net/html":           {"internal/delivery/template"},
+	"golang.org/x/net/idna":           {"internal/user", "internal/delivery/smtp"},
+	"github.com/wneessen/go-mail":     {"internal/delivery/smtp"},
+	"github.com/emersion/go-msgauth":  {"internal/delivery/smtp"},
+	"github.com/emersion/go-smtp":     {"internal/delivery/smtp/smtptest"},
+	"github.com/emersion/go-sasl":     {"internal/delivery/smtp/smtptest"},
 	"golang.org/x/text":               {"internal/user"},
 }
 
