@@ -140,7 +140,7 @@ func replaceFile(folder, name string, content []byte) error {
 	return nil
 }
 
-// pages are the start page and the demo, for the project of the data folder.
+// pages are the start page, the demo and the mailbox, for the project of the data folder.
 func (d *devServer) pages(ctx context.Context, a *app.App) ([]wire.Endpoint, error) {
 	if err := d.state.settle(ctx, a, d.Data, d.baseURL()); err != nil {
 		return nil, err
@@ -153,10 +153,15 @@ func (d *devServer) pages(ctx context.Context, a *app.App) ([]wire.Endpoint, err
 		Version: thisBuild().Version, Engine: "SQLite", Data: d.Data, BaseURL: d.baseURL(), Environment: d.state.Environment,
 		ProjectName: d.state.ProjectName, ProjectID: d.state.ProjectID, Secret: d.state.Secret, PublicToken: d.state.PublicToken,
 	}
+	mail := mailboxOf(a, d.state.ProjectID)
 	return []wire.Endpoint{
 		wire.Raw(http.MethodGet, "/", wire.Open, pages.Start()),
 		wire.Raw(http.MethodGet, "/demo", wire.Open, pages.Demo()),
 		wire.Raw(http.MethodGet, "/dev/info.json", wire.Open, ui.DevInfo(func() ui.Info { return info })),
+		wire.Raw(http.MethodGet, "/mailbox", wire.Open, pages.Mailbox()),
+		wire.Raw(http.MethodGet, "/dev/mailbox.json", wire.Open, ui.DevMailbox(mail)),
+		wire.Raw(http.MethodDelete, "/dev/mailbox.json", wire.Open, ui.DevMailbox(mail)),
+		wire.Raw(http.MethodGet, "/dev/mailbox/{message_id}/html", wire.Open, ui.DevMailboxHTML(mail)),
 		wire.Raw(http.MethodGet, demo.Prefix+"*", wire.Open, backend),
 		wire.Raw(http.MethodPost, demo.Prefix+"*", wire.Open, backend),
 	}, nil
@@ -173,6 +178,7 @@ func (d *devServer) banner(t *Terminal) {
 	t.line("")
 	t.line("  Start here      %s", s.BaseURL)
 	t.line("  Demo            %s", s.DemoURL)
+	t.line("  Mailbox         %s", s.MailboxURL)
 	t.line("  API reference   %s", s.ReferenceURL)
 	t.line("")
 	t.line("  Project         %s, %s environment", s.ProjectName, s.Environment)

@@ -26,6 +26,7 @@ type devState struct {
 	ProjectName  string `json:"project_name"`
 	SecretID     string `json:"secret_id"`
 	DemoURL      string `json:"demo_url"`
+	MailboxURL   string `json:"mailbox_url"`
 	ReferenceURL string `json:"reference_url"`
 }
 
@@ -81,7 +82,7 @@ func (s *devState) settle(ctx context.Context, a *app.App, folder, baseURL strin
 		s.PublicToken = env.PublicTokens[0].Token
 	}
 	s.ProjectID, s.ProjectName, s.Environment = env.ID, env.ProjectName, string(env.Kind)
-	s.BaseURL, s.DemoURL, s.ReferenceURL = baseURL, baseURL+"/demo", baseURL+"/reference"
+	s.BaseURL, s.DemoURL, s.MailboxURL, s.ReferenceURL = baseURL, baseURL+"/demo", baseURL+"/mailbox", baseURL+"/reference"
 	return nil
 }
 

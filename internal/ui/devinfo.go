@@ -29,21 +29,24 @@ type Info struct {
 //   - the browser says the request is the same origin's (or the address was typed), and there is no CORS.
 func DevInfo(info func() Info) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		secureHeaders(w.Header())
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Add("Vary", "Sec-Fetch-Site")
-		if !fromThisMachine(r) || !fromThisOrigin(r) {
-			w.WriteHeader(http.StatusForbidden)
-			writeJSON(w, map[string]any{
-				"status_code":   http.StatusForbidden,
-				"error_type":    "dev_info_is_local",
-				"error_message": "The credentials are shown only to the start page, opened as localhost on the machine that runs Gatehouse.",
-			})
-			return
+		if guarded(w, r, "dev_info_is_local", "The credentials are shown only to the start page, opened as localhost on the machine that runs Gatehouse.") {
+			writeJSON(w, info())
 		}
-		writeJSON(w, info())
 	})
+}
+
+// guarded prepares a JSON answer that holds secrets, and refuses whoever may not read it.
+func guarded(w http.ResponseWriter, r *http.Request, errorType, message string) bool {
+	secureHeaders(w.Header())
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Add("Vary", "Sec-Fetch-Site")
+	if fromThisMachine(r) && fromThisOrigin(r) {
+		return true
+	}
+	w.WriteHeader(http.StatusForbidden)
+	writeJSON(w, map[string]any{"status_code": http.StatusForbidden, "error_type": errorType, "error_message": message})
+	return false
 }
 
 // writeJSON cannot fail but by the client having gone, and then nobody is left to tell.

@@ -1,4 +1,4 @@
-// Package ui owns the pages the binary carries: the start page and the demo's page of `gatehouse dev`, the
+// Package ui owns the pages the binary carries: the start page, the mailbox and the demo's page of `gatehouse dev`, the
 // API reference, and the page behind e-mailed links (Hop). It serves the files built from web/ (dist is committed),
 // each under a strict content security policy and with a content hash in its address. It never reads the database
 // and never imports a domain: what a page shows comes from the API, from the demo's backend or from what it is given.
@@ -26,7 +26,7 @@ const Prefix = "/ui/"
 
 // UI holds the built files with their hashes. It is read-only and safe for concurrent use.
 type UI struct {
-	pages  map[string]file // by page name: "start", "demo", "reference"
+	pages  map[string]file // by page name: "start", "demo", "mailbox", "reference"
 	assets map[string]file // by file name: "demo.js"
 }
 
@@ -86,17 +86,23 @@ func (u *UI) Start() http.Handler { return u.page("start") }
 // Demo serves the demo's page at /demo. It reads /demo/api (package demo) and /sdk/v1.
 func (u *UI) Demo() http.Handler { return u.page("demo") }
 
+// Mailbox serves the page at /mailbox of `gatehouse dev`. It reads what DevMailbox and DevMailboxHTML serve, and alone
+// of all pages has a frame: an e-mail of its own server, as it looks.
+func (u *UI) Mailbox() http.Handler { return u.page("mailbox", "; frame-src 'self'") }
+
 // Reference serves the API reference at /reference, in development and production. It reads /openapi.json.
 func (u *UI) Reference() http.Handler { return u.page("reference") }
 
-// page answers with one page. Pages are revalidated on every visit and cost 304 Not Modified when unchanged.
-func (u *UI) page(name string) http.Handler {
+// page answers with one page. Pages are revalidated on every visit and cost 304 Not Modified when unchanged. What one
+// needs beyond the policy of all follows its name.
+func (u *UI) page(name string, more ...string) http.Handler {
 	f, ok := u.pages[name]
 	if !ok {
 		panic("ui: dist does not hold the page " + name + "; run npm run build in web/")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secureHeaders(w.Header())
+		w.Header().Set("Content-Security-Policy", policy+strings.Join(more, ""))
 		w.Header().Set("Cache-Control", "no-cache")
 		f.serve(w, r)
 	})

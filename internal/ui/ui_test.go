@@ -21,7 +21,7 @@ func get(t *testing.T, h http.Handler, target string, headers ...string) *httpte
 }
 
 func pagesOf(u *UI) map[string]http.Handler {
-	return map[string]http.Handler{"/": u.Start(), "/demo": u.Demo(), "/reference": u.Reference()}
+	return map[string]http.Handler{"/": u.Start(), "/demo": u.Demo(), "/mailbox": u.Mailbox(), "/reference": u.Reference()}
 }
 
 func TestEveryPageLoadsItsFilesByTheirHash(t *testing.T) {

@@ -4,7 +4,7 @@ import { busy, fill, h, icon, notice } from "../dom";
 import { madeAt, timeElement } from "../time";
 import type { Account } from "./account";
 import type { API } from "./api";
-import { ask } from "./ask";
+import { ask } from "../ask";
 import type { Registration } from "./types";
 import { explain, needsFreshProof, sessionEnded, type Doing } from "./words";
 

@@ -1,6 +1,7 @@
 // The start page of `gatehouse dev`: what is running, its credentials, and what to do next.
 import { announce, byID, fill, h, icon, notice } from "../dom";
 import { copyButton, idValue } from "../copy";
+import { tabs } from "../tabs";
 import { snippets, type Snippet, type Values } from "./snippets";
 
 interface Info extends Values {
@@ -49,7 +50,7 @@ function show(info: Info): void {
   // Passkeys refuse IP addresses: the demo is opened by the server's name, whichever way this page was.
   for (const link of document.querySelectorAll<HTMLAnchorElement>('a[href="/demo"]')) link.href = `${info.base_url}/demo`;
   let revealed = false;
-  const panels = tabs(snippets, (snippet) => snippet.code(revealed ? info : { ...info, secret: hiddenSecret }), (snippet) => snippet.code(info));
+  const panels = nextSteps((snippet) => snippet.code(revealed ? info : { ...info, secret: hiddenSecret }), (snippet) => snippet.code(info));
   const secret = secretValue(info.secret, (shown) => {
     revealed = shown;
     panels.refresh();
@@ -102,14 +103,13 @@ function secretValue(secret: string, changed: (shown: boolean) => void): Documen
   return fragment;
 }
 
-/** Tabs as the ARIA practices have them: arrow keys move and select, Tab leaves. */
-function tabs(all: Snippet[], shown: (s: Snippet) => string, copied: (s: Snippet) => string) {
-  const list = h("div", { class: "tabs", role: "tablist", "aria-label": "Next steps" });
-  const codes = all.map((snippet) => h("code", { text: shown(snippet) }));
-  const panels = all.map((snippet, i) =>
-    h(
-      "div",
-      { id: `panel-${snippet.id}`, role: "tabpanel", "aria-labelledby": `tab-${snippet.id}`, class: "start-panel", hidden: i > 0 },
+/** The snippets under tabs. shown is what a panel shows, copied what its button copies. */
+function nextSteps(shown: (s: Snippet) => string, copied: (s: Snippet) => string) {
+  const codes = snippets.map((snippet) => h("code", { text: shown(snippet) }));
+  const panels = snippets.map((snippet, i) => ({
+    id: snippet.id,
+    label: snippet.label,
+    content: [
       h(
         "div",
         { class: "snippet-head" },
@@ -117,37 +117,10 @@ function tabs(all: Snippet[], shown: (s: Snippet) => string, copied: (s: Snippet
         copyButton(`the ${snippet.label} code`, () => copied(snippet)),
       ),
       h("pre", { tabindex: "0", role: "region", "aria-label": `${snippet.label} code` }, codes[i]),
-    ),
-  );
-  const select = (chosen: number, focus: boolean) => {
-    buttons.forEach((button, i) => {
-      button.setAttribute("aria-selected", String(i === chosen));
-      button.tabIndex = i === chosen ? 0 : -1;
-      panels[i]!.hidden = i !== chosen;
-    });
-    if (focus) buttons[chosen]!.focus();
-  };
-  const buttons = all.map((snippet, i) =>
-    h("button", {
-      id: `tab-${snippet.id}`,
-      type: "button",
-      role: "tab",
-      "aria-controls": `panel-${snippet.id}`,
-      text: snippet.label,
-      on: { click: () => select(i, false), keydown: (event) => moveByKey(event, i, all.length, select) },
-    }),
-  );
-  list.append(...buttons);
-  select(0, false);
-  const refresh = () => codes.forEach((code, i) => (code.textContent = shown(all[i]!)));
-  return { elements: [list, ...panels], refresh };
-}
-
-function moveByKey(event: KeyboardEvent, at: number, count: number, select: (i: number, focus: boolean) => void): void {
-  const to = { ArrowRight: (at + 1) % count, ArrowLeft: (at + count - 1) % count, Home: 0, End: count - 1 }[event.key];
-  if (to === undefined) return;
-  event.preventDefault();
-  select(to, true);
+    ],
+  }));
+  const refresh = () => codes.forEach((code, i) => (code.textContent = shown(snippets[i]!)));
+  return { elements: tabs("Next steps", panels, "start-panel"), refresh };
 }
 
 void load();

@@ -1,5 +1,5 @@
 // A question in a dialog. The browser keeps the keyboard inside it and gives it back afterwards.
-import { h } from "../dom";
+import { h } from "./dom";
 
 interface Question {
   title: string;
