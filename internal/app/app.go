@@ -19,6 +19,7 @@ import (
 	"gatehouse/internal/delivery/template"
 	"gatehouse/internal/emaillink"
 	"gatehouse/internal/factor/magiclink"
+	"gatehouse/internal/factor/otp"
 	"gatehouse/internal/factor/webauthn"
 	"gatehouse/internal/outbox"
 	"gatehouse/internal/project"
@@ -56,6 +57,7 @@ type App struct {
 	WebAuthn   *webauthn.Service
 	Links      *emaillink.Service
 	MagicLinks *magiclink.Service
+	Passcodes  *otp.Service
 	Messages   *delivery.Service
 	Mailbox    *mailbox.Service
 	Templates  *template.Service
@@ -181,11 +183,13 @@ func (a *App) build() error {
 	}
 	a.Messages = delivery.New(delivery.Config{
 		DB: a.DB, Keyring: a.Keyring, Projects: a.Projects, Renderer: a.Templates, Mailbox: a.Mailbox, Kinds: kinds,
+		Observe: a.metrics.message,
 	})
 	a.Links = emaillink.New(a.DB, a.Keyring, a.Projects)
 	a.MagicLinks = magiclink.New(a.DB, a.Users, a.Sessions, a.Messages, a.Templates, a.PublicURL)
+	a.Passcodes = otp.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Messages, a.Templates)
 	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Projects)
-	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks())
+	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks())
 	a.Outbox = a.newQueue()
 	a.metrics.watch(a.Projects, a.Outbox)
 	return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/delivery"
 	"gatehouse/internal/outbox"
 	"gatehouse/internal/project"
 	"gatehouse/internal/secret"
@@ -35,6 +36,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
 	logins   *prometheus.CounterVec
+	messages *prometheus.CounterVec
 	database *prometheus.HistogramVec
 }
 
@@ -51,6 +53,9 @@ func newMetrics() *metrics {
 		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_logins_total", Help: `Attempts to log in by factor and outcome: "success", or the error_type that refused it.`,
 		}, []string{"factor", "outcome"}),
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_messages_total", Help: `Attempts to send a message by channel, kind of sender and outcome: "sent", "refused" (for good), "failed" (tried again) or "expired".`,
+		}, []string{"channel", "sender", "outcome"}),
 		database: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "gatehouse_database_duration_seconds",
 			Help:    "Database time by operation. On SQLite updates share commits: the ratio of the two counts is the size of a group.",
@@ -61,7 +66,7 @@ func newMetrics() *metrics {
 		Name: "gatehouse_build_info", Help: "Always 1; the labels say what is running.",
 		ConstLabels: prometheus.Labels{"version": Version, "go_version": runtime.Version()},
 	}, func() float64 { return 1 })
-	m.registry.MustRegister(m.requests, m.latency, m.logins, m.database, build,
+	m.registry.MustRegister(m.requests, m.latency, m.logins, m.messages, m.database, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -76,6 +81,10 @@ func (m *metrics) login(factor, outcome string) {
 		factor = "unknown" // refused before it was known
 	}
 	m.logins.WithLabelValues(factor, outcome).Inc()
+}
+
+func (m *metrics) message(channel delivery.Channel, sender, outcome string) {
+	m.messages.WithLabelValues(string(channel), sender, outcome).Inc()
 }
 
 func (m *metrics) databaseTime(op string, d time.Duration) {

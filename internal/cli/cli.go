@@ -36,6 +36,8 @@ type commands struct {
 	PublicToken publicTokenCommands `cmd:"" group:"configure" help:"Public tokens of pages and apps: create, list, revoke."`
 	RedirectURL redirectURLCommands `cmd:"" name:"redirect-url" group:"configure" help:"Addresses people may be sent back to: add, list, remove."`
 	Domain      domainCommands      `cmd:"" group:"configure" help:"Origins whose pages may use the browser's API: add, list, remove."`
+	Template    templateCommands    `cmd:"" group:"configure" help:"Templates of e-mails: list, show, set, delete, default, preview."`
+	Sender      senderCommands      `cmd:"" group:"configure" help:"Who sends e-mails, SMS and WhatsApp messages: add, list, test, remove."`
 	SDKConfig   sdkConfigCommands   `cmd:"" name:"sdk-config" group:"configure" help:"Switches of the browser's API, one per product: get, set."`
 
 	User  userCommands  `cmd:"" group:"look after" help:"Users: get, search, unlock, delete."`
