@@ -67,6 +67,7 @@ type App struct {
 
 	options   Options
 	metrics   *metrics
+	refusals  *refusals
 	tracing   *tracing // nil when off
 	publicURL atomic.Pointer[string]
 	leaving   atomic.Bool // asked to stop, still serving
@@ -108,7 +109,7 @@ func open(ctx context.Context, o Options, keyring *secret.Keyring) (*App, error)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &App{Keyring: keyring, Logger: o.Logger, options: o, metrics: newMetrics(), broken: make(chan error, 1)}
+	a := &App{Keyring: keyring, Logger: o.Logger, options: o, metrics: newMetrics(), refusals: newRefusals(o.Now), broken: make(chan error, 1)}
 	a.SetPublicURL(o.Server.Base())
 	var err error
 	if a.tracing, err = newTracing(ctx, o.Server.TraceEndpoint, o.Server.TraceHeaders, o.Logger); err != nil {
@@ -205,6 +206,7 @@ func (a *App) mount(proxies []netip.Prefix, endpoints []wire.Endpoint) *wire.Ser
 		TrustedProxies: proxies,
 		Now:            a.options.Now,
 		Observe:        a.metrics.request,
+		Limited:        a.refusals.limited,
 	}
 	if a.tracing != nil {
 		c.Trace = a.tracing.request

@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/internal/authtest"
 	"gatehouse/internal/factor/webauthn/virtualkey"
+	"gatehouse/internal/project"
 	"gatehouse/internal/wire"
 )
 
@@ -22,6 +23,8 @@ var open = map[string]string{
 	"GET /v1/sessions/jwks/{project_id}": "public keys",
 	"GET /.well-known/webauthn":          "related origins, read by browsers",
 	"GET /metrics":                       "has a bearer token of its own",
+	"GET /v1/magic_links/redirect":       "people open it from their mail; it changes nothing",
+	"POST /v1/magic_links/redirect":      "the button of the same page",
 }
 
 // TestAuthorisationMatrix is security case 23: every route of the table, every
@@ -89,6 +92,12 @@ func TestNobodyIsSignedInByAPublicToken(t *testing.T) {
 		"POST /sdk/v1/webauthn/authenticate":               true,
 		"POST /sdk/v1/webauthn/authenticate/start":         true,
 		"POST /sdk/v1/webauthn/authenticate/start/primary": true,
+		"POST /sdk/v1/magic_links/email/login_or_create":   true,
+		"POST /sdk/v1/magic_links/email/send/primary":      true,
+		"POST /sdk/v1/magic_links/authenticate":            true,
+	}
+	if _, err := s.Projects.AddRedirectURL(t.Context(), s.Env.ID, "http://localhost:3000/", project.RedirectTypes, true); err != nil {
+		t.Fatal(err)
 	}
 	p := s.Person("a@example.com")
 	p.Key = virtualkey.New()
@@ -98,7 +107,7 @@ func TestNobodyIsSignedInByAPublicToken(t *testing.T) {
 			continue
 		}
 		path := strings.NewReplacer("{", "", "}", "").Replace(e.Path)
-		body := map[string]any{"domain": "localhost", "public_key_credential": credential}
+		body := map[string]any{"domain": "localhost", "public_key_credential": credential, "email": "b@example.com", "phone_number": "+12025550123"}
 		if strings.Contains(path, "webauthn") {
 			body["name"] = "x"
 		}

@@ -9,6 +9,7 @@ import (
 	"gatehouse/internal/delivery/mailbox"
 	"gatehouse/internal/emaillink"
 	"gatehouse/internal/event"
+	"gatehouse/internal/factor/otp"
 	"gatehouse/internal/factor/webauthn"
 	"gatehouse/internal/id"
 	"gatehouse/internal/outbox"
@@ -40,6 +41,7 @@ type Purged struct {
 	Jobs       int `json:"jobs"`       // failed for good, and for longer than that
 	Limits     int `json:"limits"`     // counters of rate limits whose window is over
 	Links      int `json:"links"`      // one-time links that have been over for a week
+	Passcodes  int `json:"passcodes"`  // codes that have been over for a day, and counts of texts
 	Messages   int `json:"messages"`   // kept in mailboxes for long enough, or crowded out by newer ones
 }
 
@@ -52,6 +54,7 @@ func (a *App) Purge(ctx context.Context, budget int) (Purged, error) {
 		{&p.Challenges, webauthn.Purge},
 		{&p.Limits, count(ratelimit.Purge)},
 		{&p.Links, count(emaillink.Purge)},
+		{&p.Passcodes, count(otp.Purge)},
 		{&p.Messages, mailbox.Purge},
 	}
 	if keep := a.options.Server.EventRetention; keep > 0 {

@@ -39,7 +39,9 @@ func (a *App) limitedGate(gate wire.Gate, limit int) wire.Gate {
 			return entered, nil
 		}
 		a.suspectProxy(local, in.IP)
-		return nil, rule.Refused(wait).Because(fmt.Errorf("%s from %s", rule.Name, key.network))
+		refused := rule.Refused(wait).Because(fmt.Errorf("%s from %s", rule.Name, key.network))
+		a.refusals.limited(entered, refused)
+		return nil, refused
 	}
 }
 

@@ -14,6 +14,7 @@ func (a *App) routes() []wire.Endpoint {
 		a.Sessions.Endpoints(),
 		a.WebAuthn.Endpoints(),
 		a.MagicLinks.Endpoints(),
+		a.Passcodes.Endpoints(),
 		a.hop(),
 		a.account().Endpoints(),
 		a.Mailbox.Endpoints(),

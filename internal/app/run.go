@@ -48,6 +48,7 @@ func (a *App) Run(ctx context.Context, listeners ...net.Listener) error {
 	background.Go(func() { a.watchConfig(work, changed) })
 	background.Go(func() { a.prepareKeys(work, changed) })
 	background.Go(func() { a.work(work) })
+	background.Go(func() { a.logRefusals(work) })
 	silent := &silentConns{conns: map[net.Conn]bool{}}
 	server.ConnState = silent.track
 	served := make(chan error, len(listeners))

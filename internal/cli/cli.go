@@ -44,10 +44,11 @@ type commands struct {
 	Keys  keysCommands  `cmd:"" group:"look after" help:"Keys that sign session tokens: list, rotate."`
 	Event eventCommands `cmd:"" group:"look after" help:"The audit log: list."`
 
-	Backup backupCommand  `cmd:"" group:"operate" help:"Copy a SQLite database while it is in use."`
-	Outbox outboxCommands `cmd:"" group:"operate" help:"Work that follows a fact, such as messages: list, retry."`
-	Purge  purgeCommand   `cmd:"" group:"operate" help:"Remove expired rows now. Servers do it every few minutes by themselves."`
-	Doctor doctorCommand  `cmd:"" group:"operate" help:"Look for what is wrong or soon will be."`
+	Backup  backupCommand  `cmd:"" group:"operate" help:"Copy a SQLite database while it is in use."`
+	Outbox  outboxCommands `cmd:"" group:"operate" help:"Work that follows a fact, such as messages: list, retry."`
+	Explain explainCommand `cmd:"" group:"operate" help:"Say what a request did, or which rule refused it and until when."`
+	Purge   purgeCommand   `cmd:"" group:"operate" help:"Remove expired rows now. Servers do it every few minutes by themselves."`
+	Doctor  doctorCommand  `cmd:"" group:"operate" help:"Look for what is wrong or soon will be."`
 
 	Version versionCommand `cmd:"" group:"operate" help:"Show the version of this program."`
 }

@@ -58,6 +58,21 @@ func List(ctx context.Context, db *store.DB, envID, userID, eventType string, li
 	return events, err
 }
 
+// OfRequest returns what one request left in the log of an environment, in the
+// order it happened. The identifier says when that was, and so where to look.
+func OfRequest(ctx context.Context, db *store.DB, envID, requestID string) ([]Event, error) {
+	at, ok := id.Made(requestID)
+	if !ok {
+		return nil, nil
+	}
+	var events []Event
+	err := db.View(ctx, func(tx *store.Tx) (err error) {
+		events, err = ofRequest(tx, envID, requestID, at.Add(-time.Minute), at.Add(10*time.Minute))
+		return err
+	})
+	return events, err
+}
+
 // Purge removes up to budget events older than keep and returns how many.
 func Purge(tx *store.Tx, keep time.Duration, budget int) (int64, error) {
 	return purge(tx, tx.Now.Add(-keep), budget)

@@ -16,13 +16,29 @@ func insert(tx *store.Tx, e *Event, details []byte) error {
 	return err
 }
 
+const columns = `id, type, outcome, factor, user_id, object_id, ip, user_agent, request_id, details, created_at`
+
+func ofRequest(tx *store.Tx, envID, requestID string, from, to time.Time) ([]Event, error) {
+	rows, err := tx.Query(`SELECT `+columns+` FROM events
+		WHERE environment_id = $1 AND request_id = $2 AND created_at >= $3 AND created_at < $4 ORDER BY id`,
+		envID, requestID, store.Millis(from), store.Millis(to))
+	if err != nil {
+		return nil, err
+	}
+	return scan(rows, envID)
+}
+
 func list(tx *store.Tx, envID, userID, eventType string, limit int) ([]Event, error) {
-	rows, err := tx.Query(`SELECT id, type, outcome, factor, user_id, object_id, ip, user_agent, request_id, details, created_at
+	rows, err := tx.Query(`SELECT `+columns+`
 		FROM events WHERE environment_id = $1 AND ($2 = '' OR user_id = $2) AND ($3 = '' OR type = $3)
 		ORDER BY id DESC LIMIT $4`, envID, userID, eventType, int64(limit))
 	if err != nil {
 		return nil, err
 	}
+	return scan(rows, envID)
+}
+
+func scan(rows *store.Rows, envID string) ([]Event, error) {
 	defer rows.Close()
 	var events []Event
 	for rows.Next() {

@@ -6,6 +6,7 @@ package id
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -73,6 +74,16 @@ func Random(k Kind, e Env) string {
 	fill(b[:])
 	b[6] = b[6]&0x0f | 0x40
 	return format(k, e, b)
+}
+
+// Made returns when an identifier that New made was made, to the millisecond.
+func Made(s string) (time.Time, bool) {
+	if _, _, ok := Split(s); !ok {
+		return time.Time{}, false
+	}
+	uuid := s[len(s)-uuidLength:]
+	ms, err := strconv.ParseInt(uuid[:8]+uuid[9:13], 16, 64)
+	return time.UnixMilli(ms).UTC(), err == nil && uuid[14] == '7'
 }
 
 // Check reports whether s is an identifier of kind k in environment e.

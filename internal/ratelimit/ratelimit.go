@@ -42,7 +42,7 @@ func (r Rule) end(now time.Time) time.Time {
 func (r Rule) Refused(retryAfter time.Duration) *apierr.Error {
 	return errTooMany.
 		WithMessage("Too many requests: the limit %q allows %s. Try again in %s.", r.Name, r.rate(), seconds(retryAfter)).
-		WithDetails(map[string]any{"rule": r.Name}).
+		WithDetails(map[string]any{"rule": r.Name, "rate": r.rate()}).
 		WithRetryAfter(retryAfter)
 }
 

@@ -111,6 +111,9 @@ func (s *state) fail(ctx context.Context, w http.ResponseWriter, err error) {
 		s.gone = errors.Is(ctx.Err(), context.Canceled)
 	}
 	s.verdict = e
+	if e.Status == http.StatusTooManyRequests && s.server.config.Limited != nil {
+		s.server.config.Limited(ctx, e)
+	}
 	h := w.Header()
 	h["Cache-Control"] = headerNoStore
 	if e.RetryAfter > 0 {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"gatehouse/internal/apierr"
 	"gatehouse/internal/id"
 )
 
@@ -29,6 +30,9 @@ type Config struct {
 	Now            func() time.Time
 	// Observe is called once per request, for metrics.
 	Observe func(Observation)
+	// Limited is called when a request is refused for now (429). ctx is the
+	// handler's; of a refusal by the gate it is the one before the gate.
+	Limited func(ctx context.Context, e *apierr.Error)
 	// Trace is called when a route is known; the context it returns is the
 	// handler's, and the function is called with the outcome.
 	Trace func(ctx context.Context, route string) (context.Context, func(status int, err error))
