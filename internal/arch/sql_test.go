@@ -8,9 +8,10 @@ import (
 )
 
 // sharedTables belong to no environment: the tenants themselves, the row that
-// every node polls, what is known of the database as a whole, and the queues,
-// whose jobs carry their environment inside.
-var sharedTables = []string{"projects", "environments", "config_version", "settings", "outbox", "periodic_work"}
+// every node polls, what is known of the database as a whole, the queues,
+// whose jobs carry their environment inside, and what the environments of a
+// project share, which is keyed by the project.
+var sharedTables = []string{"projects", "environments", "config_version", "settings", "outbox", "periodic_work", "email_templates", "email_template_defaults"}
 
 var (
 	createTable = regexp.MustCompile(`(?is)CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)\s*\((.*?)\n\)`)
