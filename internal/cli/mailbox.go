@@ -44,10 +44,10 @@ func shownMessage(m *delivery.Envelope) ui.MailboxMessage {
 }
 
 // shownAddress is "Acme <login@acme.example>", with an ellipsis for a half that
-// is left to whoever sends; "" for no address.
+// is left to whoever sends, and the name alone when both are.
 func shownAddress(a delivery.Address) string {
-	if a == (delivery.Address{}) {
-		return ""
+	if a.LocalPart == "" && a.Domain == "" {
+		return a.Name
 	}
 	half := func(s string) string {
 		if s == "" {
