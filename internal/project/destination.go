@@ -62,16 +62,17 @@ func (e *Environment) Destination(t RedirectType, asked string) (string, error) 
 		return "", verdicts.noDefault
 	case asked == "":
 		return fallback, nil
-	case strings.ContainsAny(asked, "*{}") || CheckRedirectURL(e.Kind, asked) != nil:
-		return "", verdicts.invalid
 	}
 	u, err := url.Parse(asked)
-	if err != nil {
-		return "", verdicts.invalid
+	if err != nil || strings.ContainsAny(asked, "*{}") {
+		return "", verdicts.invalid.Because(err)
 	}
 	query, ok := singleValues(u.RawQuery)
 	if !ok {
-		return "", errQueryParams.WithMessage("The URL's query is malformed or names a parameter twice.")
+		return "", errQueryParams.WithMessage("The URL's query is malformed, names a parameter twice, or names one that is added when people are sent there (token, stytch_token_type, public_token).")
+	}
+	if err := CheckRedirectURL(e.Kind, asked); err != nil {
+		return "", verdicts.invalid.Because(err)
 	}
 	near := false
 	for _, entry := range registered {
