@@ -51,6 +51,17 @@ export class Server {
     return command(['sdk-config', 'set', 'test', ...switches, '--data', this.data]);
   }
 
+  // Lets links lead to the URL, in which {} stands for any value of a parameter, and waits until the server knows of it.
+  async allowRedirect(url) {
+    await command(['redirect-url', 'add', 'test', url, '--data', this.data]);
+    const asked = url.replaceAll('{}', 'any');
+    const probe = { email: 'nobody@example.com', login_magic_link_url: asked, signup_magic_link_url: asked };
+    await eventually(async () => {
+      const { body } = await this.call('POST', '/v1/magic_links/email/send', probe);
+      if (body.error_type !== 'email_not_found') throw new Error(`${url} is not in force: ${body.error_message}`);
+    });
+  }
+
   // A plain call to the backend API with the project's secret: {status, headers, body}.
   async call(method, path, body) {
     const response = await fetch(this.base_url + path, {
