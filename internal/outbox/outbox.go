@@ -157,8 +157,16 @@ func Backoff(first, longest time.Duration) HandlerOption {
 // minute without it.
 func Timeout(d time.Duration) HandlerOption { return func(h *handler) { h.timeout = d } }
 
-// leaseMargin is how long after its timeout an attempt may still come back
-// before another worker takes its job over.
+// A job is its worker's until a lease ends. That of Run is short, so that the
+// jobs of a process that died are soon in other hands, and is renewed for as
+// long as an attempt goes on.
+const (
+	runLease = 10 * time.Second
+	renewal  = 3 * time.Second
+)
+
+// leaseMargin is how long after its timeout an attempt that nobody renews may
+// still come back before another worker takes its job over.
 const leaseMargin = 30 * time.Second
 
 func (h *handler) lease() time.Duration { return h.timeout + leaseMargin }
@@ -201,12 +209,22 @@ type later struct {
 func (l later) Unwrap() error { return l.error }
 
 // After marks the error of a handler that knows when to try again, as from a
-// Retry-After header. The wait is at least what back-off alone would choose.
+// Retry-After header. The wait is at least what back-off alone would choose. It
+// takes the place of any wait that err was marked with before.
 func After(wait time.Duration, err error) error {
 	if err == nil {
 		return nil
 	}
 	return later{err, wait}
+}
+
+// WaitOf is how long an error marked with After asks to wait; 0 for any other.
+func WaitOf(err error) time.Duration {
+	var l later
+	if errors.As(err, &l) {
+		return l.wait
+	}
+	return 0
 }
 
 // ErrNoJob means that there is no dead job of the id.

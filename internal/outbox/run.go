@@ -30,8 +30,9 @@ var (
 // attempt is one job in the hands of a handler, and then how it went.
 type attempt struct {
 	span
-	job *Job
-	err error
+	job     *Job
+	renewAt time.Time // when its lease wants to be renewed
+	err     error
 }
 
 // span is the time that work may take.
@@ -150,9 +151,22 @@ func (r *runner) collect(a *attempt) {
 	}
 }
 
+// expiring are the attempts whose lease wants to be renewed.
+func (r *runner) expiring() (kept []*attempt) {
+	now := r.q.db.Now()
+	for a := range r.running {
+		if !now.Before(a.renewAt) {
+			kept = append(kept, a)
+		}
+	}
+	// In one order everywhere, so that no two processes wait for each other.
+	slices.SortFunc(kept, func(a, b *attempt) int { return strings.Compare(a.job.ID, b.job.ID) })
+	return kept
+}
+
 // look asks whether a round has anything to do, without writing.
 func (r *runner) look() bool {
-	if len(r.settling) > 0 {
+	if len(r.settling) > 0 || len(r.expiring()) > 0 {
 		return true
 	}
 	if r.stopping() || len(r.running) >= r.q.workers {
@@ -169,8 +183,9 @@ func (r *runner) look() bool {
 	return due
 }
 
-// round notes what is done, takes what is due for the free workers and starts
-// it, in one transaction. It goes on while there is more than it could take.
+// round notes what is done, renews the leases that need it, takes what is due
+// for the free workers and starts it, in one transaction. It goes on while
+// there is more than it could take.
 func (r *runner) round() {
 	r.q.track(1)
 	defer r.q.track(-1)
@@ -179,10 +194,11 @@ func (r *runner) round() {
 		if r.stopping() {
 			free = 0
 		}
-		if free <= 0 && len(r.settling) == 0 {
+		kept := r.expiring()
+		if free <= 0 && len(r.settling)+len(kept) == 0 {
 			return
 		}
-		jobs, err := r.q.turn(r.ctx, r.settling, free)
+		jobs, err := r.q.exchange(r.ctx, r.settling, kept, free, func(string) time.Duration { return runLease })
 		if r.failed = err != nil; r.failed {
 			// What is done stays in settling, and is noted at a later tick.
 			r.q.logger.Error("taking jobs failed", "error", err)
@@ -190,6 +206,9 @@ func (r *runner) round() {
 		}
 		r.q.track(len(jobs) - len(r.settling))
 		r.settling = nil
+		for _, a := range kept {
+			a.renewAt = r.q.db.Now().Add(renewal)
+		}
 		for _, j := range jobs {
 			r.start(j)
 		}
@@ -208,8 +227,14 @@ func (r *runner) start(j *Job) {
 	}()
 }
 
-// turn settles attempts and claims up to limit jobs in one transaction.
-func (q *Queue) turn(ctx context.Context, done []*attempt, limit int) (jobs []*Job, err error) {
+// turn is exchange for a worker that renews no lease.
+func (q *Queue) turn(ctx context.Context, done []*attempt, limit int) ([]*Job, error) {
+	return q.exchange(ctx, done, nil, limit, func(kind string) time.Duration { return q.handlers[kind].lease() })
+}
+
+// exchange settles attempts, keeps others and claims up to limit jobs, each for
+// the time of a lease, in one transaction.
+func (q *Queue) exchange(ctx context.Context, done, kept []*attempt, limit int, lease func(kind string) time.Duration) (jobs []*Job, err error) {
 	settled := make([]*Job, len(done))
 	err = q.db.Update(ctx, func(tx *store.Tx) error {
 		for i, a := range done {
@@ -217,7 +242,12 @@ func (q *Queue) turn(ctx context.Context, done []*attempt, limit int) (jobs []*J
 				return err
 			}
 		}
-		jobs, err = claim(tx, q.kinds(), limit, func(kind string) time.Duration { return q.handlers[kind].lease() })
+		for _, a := range kept {
+			if err := renew(tx, a.job, lease(a.job.Kind)); err != nil {
+				return err
+			}
+		}
+		jobs, err = claim(tx, q.kinds(), limit, lease)
 		return err
 	})
 	if err != nil {
@@ -279,12 +309,7 @@ func (h *handler) wait(attempts int, err error) time.Duration {
 		}
 	}
 	d = min(d, h.longest)
-	d = d/2 + rand.N(max(d, 1))
-	var asked later
-	if errors.As(err, &asked) {
-		d = max(d, asked.wait)
-	}
-	return d
+	return max(d/2+rand.N(max(d, 1)), WaitOf(err))
 }
 
 // shortened is a text as PostgreSQL takes it, of bounded length.
@@ -298,7 +323,7 @@ func shortened(s string) string {
 func (q *Queue) kinds() []string { return slices.Sorted(maps.Keys(q.handlers)) }
 
 func (q *Queue) begin(ctx context.Context, j *Job) *attempt {
-	return &attempt{span: q.span(ctx, q.handlers[j.Kind].timeout), job: j}
+	return &attempt{span: q.span(ctx, q.handlers[j.Kind].timeout), job: j, renewAt: q.db.Now().Add(renewal)}
 }
 
 // do calls the handler; a panic fails the attempt, not the process.

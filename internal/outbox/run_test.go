@@ -168,6 +168,40 @@ func TestAnAttemptThatTakesTooLongIsCancelled(t *testing.T) {
 	})
 }
 
+// A process that lives keeps its jobs for as long as they take; those of one
+// that died are soon in other hands.
+func TestLeasesAreShortAndRenewed(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		g, s := newGate(), &sink{}
+		alive := New(Config{DB: db})
+		alive.Handle("letter", g.do, Timeout(time.Hour))
+		r := run(t, alive)
+		other := New(Config{DB: db})
+		other.Handle("letter", s.do)
+		enqueue(t, db, "letter", "a")
+		<-g.began
+		for range 10 {
+			clock.Advance(runLease - time.Second)
+			r.tick()
+			r.tick() // the first has been worked off
+			drain(t, other)
+		}
+		if got := s.all(); got != "" {
+			t.Fatalf("another process did %q, which was under way", got)
+		}
+		clock.Advance(runLease) // without a tick, as in a process that hangs
+		drain(t, other)
+		if got := s.all(); got != "a" {
+			t.Errorf("another process did %q", got)
+		}
+		g.end <- nil
+		drain(t, alive)
+		if got := stats(t, alive); got != (Stats{}) {
+			t.Errorf("stats %+v", got)
+		}
+	})
+}
+
 func TestStoppingLetsJobsEndAndGivesBackTheOthers(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
 		quick, stuck := newGate(), newGate()
