@@ -3,9 +3,11 @@ package app
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/delivery"
@@ -54,8 +56,12 @@ func senderKind[C any](channels []delivery.Channel, open func(*C, string) (strin
 		c := new(C)
 		dec := json.NewDecoder(bytes.NewReader(s.Values))
 		dec.DisallowUnknownFields()
-		if err := dec.Decode(c); err != nil {
-			return "", nil, errSenderSettings.Because(err)
+		err := dec.Decode(c)
+		if err == nil && dec.More() {
+			err = errors.New("more than one JSON value")
+		}
+		if err != nil {
+			return "", nil, errSenderSettings.WithMessage("The settings of the sender cannot be read: %s.", strings.TrimPrefix(err.Error(), "json: "))
 		}
 		return open(c, s.Password)
 	}

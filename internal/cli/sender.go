@@ -58,8 +58,15 @@ func (p *password) read(t *Terminal) (string, error) {
 	return strings.TrimRight(string(text), "\r\n"), err
 }
 
-// add adds the sender and says how to try it.
-func (c *newSender) add(t *Terminal, channel, kind string, settings any, password string, more ...string) error {
+// addedSender is a sender with the secret that was made for it, if one was.
+type addedSender struct {
+	*delivery.SenderInfo
+	SigningSecret string `json:"signing_secret,omitempty"`
+}
+
+// add adds the sender and says how to try it. made is a secret that nobody has
+// seen yet.
+func (c *newSender) add(t *Terminal, channel, kind string, settings any, password, made string) error {
 	return c.onSealed(func(ctx context.Context, a *app.App, env *project.Environment) error {
 		values, err := settled(settings)
 		if err != nil {
@@ -71,13 +78,12 @@ func (c *newSender) add(t *Terminal, channel, kind string, settings any, passwor
 		if err != nil {
 			return err
 		}
-		if err := c.say(t, info, "%s messages of %s go out by %s (%s). Try it with: %s", channel, title(env), kind, info.Summary,
-			c.suggest("sender test %s %s --to ADDRESS", env.ID, info.ID)); err != nil || c.JSON {
+		if err := c.say(t, addedSender{info, made}, "%s messages of %s go out by %s (%s). Try it with: %s", channel, title(env), kind, info.Summary,
+			c.suggest("sender test %s %s --to ADDRESS", env.ID, info.ID)); err != nil || c.JSON || made == "" {
 			return err
 		}
-		for _, line := range more {
-			t.line("%s", line)
-		}
+		t.line("\n  signing secret  %s\n", made)
+		t.line("Messages are signed with it (Standard Webhooks). It cannot be shown again.")
 		return nil
 	})
 }
@@ -126,13 +132,16 @@ func (c *senderAddSMTP) Run(t *Terminal) error {
 		"from": c.From, "from_name": c.FromName,
 	}
 	if c.DKIMDomain+c.DKIMSelector+c.DKIMKeyFile != "" {
+		if c.DKIMKeyFile == "" {
+			return errors.New("--dkim-key-file is missing: without the private key nothing can be signed")
+		}
 		key, err := os.ReadFile(c.DKIMKeyFile)
 		if err != nil {
 			return fmt.Errorf("--dkim-key-file: %w", err)
 		}
 		settings["dkim"] = map[string]string{"domain": c.DKIMDomain, "selector": c.DKIMSelector, "private_key": string(key)}
 	}
-	return c.add(t, string(delivery.Email), "smtp", settings, password)
+	return c.add(t, string(delivery.Email), "smtp", settings, password, "")
 }
 
 type senderAddTwilio struct {
@@ -156,7 +165,7 @@ func (c *senderAddTwilio) Run(t *Terminal) error {
 	return c.add(t, c.Channel, "twilio", map[string]any{
 		"account_sid": c.AccountSID, "api_key_sid": c.APIKeySID, "from": c.From, "messaging_service_sid": c.MessagingServiceSID,
 		"content_sid": c.ContentSID, "base_url": c.BaseURL,
-	}, password)
+	}, password, "")
 }
 
 type senderAddWebhook struct {
@@ -173,12 +182,12 @@ func (c *senderAddWebhook) Run(t *Terminal) error {
 	if err != nil {
 		return err
 	}
-	var more []string
+	made := ""
 	if secret == "" {
-		secret = webhook.NewSecret()
-		more = []string{"", "  signing secret  " + secret, "", "Messages are signed with it (Standard Webhooks). It cannot be shown again."}
+		made = webhook.NewSecret()
+		secret = made
 	}
-	return c.add(t, c.Channel, "webhook", map[string]any{"url": c.URL, "headers": c.Header}, secret, more...)
+	return c.add(t, c.Channel, "webhook", map[string]any{"url": c.URL, "headers": c.Header}, secret, made)
 }
 
 type senderList struct{ target }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/id"
@@ -35,7 +36,8 @@ type Config struct {
 	// Kinds are the ways of sending there are, by name.
 	Kinds map[string]Kind
 	// Observe is told about every attempt: the channel, the kind of sender
-	// ("mailbox" included), and "sent", "refused" or "failed". It may be nil.
+	// ("mailbox" included), and "sent", "refused" or "failed"; and of a message
+	// that nobody was asked to send any more: "none" and "expired". It may be nil.
 	Observe func(channel Channel, kind, outcome string)
 }
 
@@ -65,8 +67,10 @@ type queued struct {
 // sender_not_configured where nothing could ever send it.
 func (s *Service) Enqueue(tx *store.Tx, env *project.Environment, m Message) error {
 	if env.Live() {
-		if ok, err := hasSender(tx, env.ID, m.Channel); err != nil || !ok {
-			return errors.Join(err, noSender(m.Channel, ok))
+		if ok, err := hasSender(tx, env.ID, m.Channel); err != nil {
+			return err
+		} else if !ok {
+			return noSender(m.Channel)
 		}
 	}
 	m.CreatedAt = tx.Now
@@ -81,16 +85,17 @@ func (s *Service) Enqueue(tx *store.Tx, env *project.Environment, m Message) err
 	return outbox.Enqueue(tx, Job, queued{ID: id.New(id.Message, env.Kind, tx.Now), Env: env.ID, Sealed: sealed}, outbox.For(env.ID))
 }
 
-func noSender(c Channel, ok bool) error {
-	if ok {
-		return nil
-	}
+func noSender(c Channel) error {
 	return errNoSender.WithMessage("This environment has no sender for %s messages yet. Add one with `gatehouse sender add`.", c)
 }
 
+// patience is how long one attempt may take, with every sender of the message:
+// each has a limit of its own, and the last must have its turn too.
+const patience = 5 * time.Minute
+
 // Handle makes the queue send messages. An attempt that outlives its process
 // is made again, so a message can arrive twice and is never lost.
-func (s *Service) Handle(q *outbox.Queue) { q.Handle(Job, s.deliver) }
+func (s *Service) Handle(q *outbox.Queue) { q.Handle(Job, s.deliver, outbox.Timeout(patience)) }
 
 func (s *Service) deliver(ctx context.Context, payload json.RawMessage) error {
 	var job queued
@@ -132,7 +137,8 @@ func (s *Service) send(ctx context.Context, env *project.Environment, e *Envelop
 		return err
 	}
 	var failures error
-	for _, one := range senders {
+	var soonest time.Duration
+	for i, one := range senders {
 		err := one.Send(ctx, e)
 		switch {
 		case err == nil:
@@ -143,10 +149,15 @@ func (s *Service) send(ctx context.Context, env *project.Environment, e *Envelop
 			return fmt.Errorf("%s: %w", one.kind, err)
 		}
 		s.c.Observe(e.Channel, one.kind, "failed")
+		wait := outbox.WaitOf(err)
+		if i == 0 || wait < soonest {
+			soonest = wait
+		}
 		failures = errors.Join(failures, fmt.Errorf("%s: %w", one.kind, err))
 	}
 	if failures == nil {
-		return noSender(e.Channel, false)
+		return noSender(e.Channel)
 	}
-	return failures
+	// The next attempt asks all of them, so it is due when the first is ready.
+	return outbox.After(soonest, failures)
 }

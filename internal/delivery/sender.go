@@ -122,9 +122,10 @@ func (s *Service) Senders(ctx context.Context, env *project.Environment) (list [
 	return list, err
 }
 
-// RemoveSender takes a sender away.
+// RemoveSender takes a sender away. Its connections end here at once, and in
+// other processes before they send their next message this way.
 func (s *Service) RemoveSender(ctx context.Context, env *project.Environment, senderID string) error {
-	return s.c.DB.Update(ctx, func(tx *store.Tx) error {
+	err := s.c.DB.Update(ctx, func(tx *store.Tx) error {
 		n, err := deleteSender(tx, env.ID, senderID)
 		if err == nil && n == 0 {
 			err = errSenderNotFound
@@ -134,6 +135,10 @@ func (s *Service) RemoveSender(ctx context.Context, env *project.Environment, se
 		}
 		return senderEvent(tx, env, "sender.delete", senderID, "")
 	})
+	if err == nil {
+		s.opened.drop(func(id string, _ *openSender) bool { return id == senderID })
+	}
+	return err
 }
 
 // Test sends a message through one sender right now, past the queue, and
@@ -175,6 +180,9 @@ func (s *Service) sendersFor(ctx context.Context, env *project.Environment, c Ch
 	if err != nil {
 		return nil, err
 	}
+	s.opened.drop(func(id string, o *openSender) bool {
+		return o.envID == env.ID && o.channel == c && !slices.ContainsFunc(infos, func(i *SenderInfo) bool { return i.ID == id })
+	})
 	if len(infos) == 0 && !env.Live() {
 		return []*openSender{{Sender: s.c.Mailbox, kind: "mailbox"}}, nil
 	}
@@ -197,8 +205,10 @@ func (s *Service) sendersFor(ctx context.Context, env *project.Environment, c Ch
 // openSender is a sender with its connections.
 type openSender struct {
 	Sender
-	kind   string
-	sealed []byte
+	envID   string
+	channel Channel
+	kind    string
+	sealed  []byte
 }
 
 // openSenders keeps one sender for each row, made anew when the row changes.
@@ -233,8 +243,21 @@ func (o *openSenders) open(s *Service, envID string, info *SenderInfo) (*openSen
 	if was != nil {
 		_ = was.close() // it is not used any more, and has nothing left to lose
 	}
-	o.byID[info.ID] = &openSender{Sender: made, kind: info.Kind, sealed: info.sealed}
+	o.byID[info.ID] = &openSender{Sender: made, envID: envID, channel: info.Channel, kind: info.Kind, sealed: info.sealed}
 	return o.byID[info.ID], nil
+}
+
+// drop closes the senders that are gone. A message that one of them has in hand
+// goes through or fails, and is then tried by those that remain.
+func (o *openSenders) drop(gone func(id string, o *openSender) bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, one := range o.byID {
+		if gone(id, one) {
+			_ = one.close() // it is not used any more, and has nothing left to lose
+			delete(o.byID, id)
+		}
+	}
 }
 
 func (o *openSender) close() error {
