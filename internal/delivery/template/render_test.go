@@ -61,7 +61,7 @@ func TestShortMessages(t *testing.T) {
 		{"link", true, "en", func(m *delivery.Message) { m.Type, m.Code, m.Link = delivery.Login, "", "https://a.example/?b=c&d=e" },
 			"Lighthouse: log in with this link: https://a.example/?b=c&d=e"},
 		{"reset", true, "fa", func(m *delivery.Message) { m.Type, m.Code, m.Link = delivery.VerifyPassword, "", "https://a.example/" },
-			"\u2068Lighthouse\u2069: با این پیوند گذرواژهٔ تازه‌ای تعیین کنید:\nhttps://a.example/"},
+			"\u2068Lighthouse\u2069: با این پیوند گذرواژهٔ تازه\u200cای تعیین کنید:\nhttps://a.example/"},
 	} {
 		if got := phoneText(t, c.live, c.locale, c.change); got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", c.name, got, c.want)
