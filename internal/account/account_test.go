@@ -162,7 +162,7 @@ func TestLastPrimaryFactorUnderConcurrency(t *testing.T) {
 			b.Token = p.Session().String("session_token")
 			err := s.DB.Update(t.Context(), func(tx *store.Tx) error {
 				_, err := s.Users.Change(tx, s.Env, p.UserID, func(u *user.User) error {
-					_, err := u.AddPhone(s.Env, tx.Now, fmt.Sprintf("+1415555%04d", 2000+i))
+					_, err := u.AddPhone(s.Env, fmt.Sprintf("+1415555%04d", 2000+i))
 					return err
 				})
 				return err

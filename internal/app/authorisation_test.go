@@ -95,6 +95,13 @@ func TestNobodyIsSignedInByAPublicToken(t *testing.T) {
 		"POST /sdk/v1/magic_links/email/login_or_create":   true,
 		"POST /sdk/v1/magic_links/email/send/primary":      true,
 		"POST /sdk/v1/magic_links/authenticate":            true,
+		"POST /sdk/v1/otps/sms/login_or_create":            true,
+		"POST /sdk/v1/otps/sms/send/primary":               true,
+		"POST /sdk/v1/otps/whatsapp/login_or_create":       true,
+		"POST /sdk/v1/otps/whatsapp/send/primary":          true,
+		"POST /sdk/v1/otps/email/login_or_create":          true,
+		"POST /sdk/v1/otps/email/send/primary":             true,
+		"POST /sdk/v1/otps/authenticate":                   true,
 	}
 	if _, err := s.Projects.AddRedirectURL(t.Context(), s.Env.ID, "http://localhost:3000/", project.RedirectTypes, true); err != nil {
 		t.Fatal(err)

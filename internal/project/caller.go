@@ -13,6 +13,7 @@ type Caller struct {
 	// JWT, or "". Always "" behind the secret door, where the body names it.
 	SessionToken string
 	Origin       string // authorised origin of a browser, "" for apps and servers
+	BundleID     string // what an app calls itself, "" for browsers and servers
 	IP           netip.Addr
 	UserAgent    string
 	RequestID    string

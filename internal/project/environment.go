@@ -48,6 +48,7 @@ type Config struct {
 	UserLock UserLockConfig `json:"user_lock"`
 	Session  SessionConfig  `json:"session"`
 	WebAuthn WebAuthnConfig `json:"webauthn"`
+	Messages MessagesConfig `json:"messages"`
 	SDK      SDKConfig      `json:"sdk"`
 }
 
@@ -135,6 +136,7 @@ type SDKConfig struct {
 	Basic      SDKBasic      `json:"basic"`
 	Sessions   SDKSessions   `json:"sessions"`
 	MagicLinks SDKMagicLinks `json:"magic_links"`
+	OTPs       SDKOTPs       `json:"otps"`
 	WebAuthn   SDKWebAuthn   `json:"webauthn"`
 	Cookies    SDKCookies    `json:"cookies"`
 }
@@ -200,6 +202,14 @@ var switches = map[string]func(*SDKConfig) bool{
 	"magic_links.login_or_create": func(c *SDKConfig) bool { return c.MagicLinks.LoginOrCreate },
 	"magic_links.send":            func(c *SDKConfig) bool { return c.MagicLinks.Send },
 	"magic_links":                 func(c *SDKConfig) bool { return c.MagicLinks.LoginOrCreate || c.MagicLinks.Send },
+
+	"otps":                          func(c *SDKConfig) bool { return c.OTPs.Any() },
+	"otps.sms.login_or_create":      func(c *SDKConfig) bool { return c.OTPs.SMSLoginOrCreate },
+	"otps.sms.send":                 func(c *SDKConfig) bool { return c.OTPs.SMSSend },
+	"otps.whatsapp.login_or_create": func(c *SDKConfig) bool { return c.OTPs.WhatsAppLoginOrCreate },
+	"otps.whatsapp.send":            func(c *SDKConfig) bool { return c.OTPs.WhatsAppSend },
+	"otps.email.login_or_create":    func(c *SDKConfig) bool { return c.OTPs.EmailLoginOrCreate },
+	"otps.email.send":               func(c *SDKConfig) bool { return c.OTPs.EmailSend },
 
 	"webauthn":        func(c *SDKConfig) bool { return c.WebAuthn.Enabled },
 	"webauthn.create": func(c *SDKConfig) bool { return c.WebAuthn.Enabled && c.WebAuthn.Create },

@@ -67,6 +67,8 @@ func (s *Service) PublicGate(ctx context.Context, in *wire.Incoming) (context.Co
 	caller := &Caller{Browser: true, Origin: origin, SessionToken: presentedSession(env, in, origin)}
 	if origin != "" {
 		caller.BrowserID = in.Cookie(BrowserCookie)
+	} else {
+		caller.BundleID = bundleID(in.SDKClient)
 	}
 	return s.enter(ctx, in, env, caller), nil
 }

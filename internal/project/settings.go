@@ -47,6 +47,9 @@ func (c *Config) setJSON(path, value string) error {
 		doc = "{" + string(name) + ":" + doc + "}"
 	}
 	next := *c
+	// The decoder fills in what is there: a list would keep parts of the old one.
+	// What cannot be reset is a group of settings or none, which it tells apart.
+	_ = next.Reset(path)
 	dec := json.NewDecoder(bytes.NewReader([]byte(doc)))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&next); err != nil {
@@ -92,6 +95,9 @@ func (c *Config) check(kind id.Env) error {
 	}
 	if r := c.Session.JWTReuseSeconds; r != nil && (*r < 0 || *r > 240) {
 		return errSetting.WithMessage("session.jwt_reuse_seconds must lie between 0 and 240.")
+	}
+	if err := c.checkMessages(); err != nil {
+		return err
 	}
 	return c.checkOrigins(kind)
 }

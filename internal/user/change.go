@@ -3,7 +3,6 @@ package user
 import (
 	"errors"
 	"slices"
-	"time"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/event"
@@ -144,12 +143,12 @@ func (s *Service) Create(tx *store.Tx, env *project.Environment, n NewUser) (*Ro
 	}
 	u.empty()
 	if n.Email != "" {
-		if _, err := u.AddEmail(env, tx.Now, n.Email); err != nil {
+		if _, err := u.AddEmail(env, n.Email); err != nil {
 			return nil, err
 		}
 	}
 	if n.PhoneNumber != "" {
-		if _, err := u.AddPhone(env, tx.Now, n.PhoneNumber); err != nil {
+		if _, err := u.AddPhone(env, n.PhoneNumber); err != nil {
 			return nil, err
 		}
 	}
@@ -169,8 +168,10 @@ func (s *Service) Create(tx *store.Tx, env *project.Environment, n NewUser) (*Ro
 }
 
 // AddEmail adds an address that nobody has proven yet, in any spelling, and
-// returns it for further changes. A user cannot have one address twice.
-func (u *User) AddEmail(env *project.Environment, now time.Time, address string) (*Email, error) {
+// returns it for further changes. A user cannot have one address twice. The id
+// does not tell when it was made: pages see it when they ask for a code, and
+// would learn who was a user before.
+func (u *User) AddEmail(env *project.Environment, address string) (*Email, error) {
 	canonical, err := Contact{KindEmail, address}.Canonical()
 	if err != nil {
 		return nil, err
@@ -179,12 +180,12 @@ func (u *User) AddEmail(env *project.Environment, now time.Time, address string)
 	if slices.ContainsFunc(u.Emails, func(e Email) bool { return emailValue(e.Email) == value }) {
 		return nil, errDuplicateEmailSelf
 	}
-	u.Emails = append(u.Emails, Email{EmailID: id.New(id.Email, env.Kind, now), Email: canonical})
+	u.Emails = append(u.Emails, Email{EmailID: id.Random(id.Email, env.Kind), Email: canonical})
 	return &u.Emails[len(u.Emails)-1], nil
 }
 
 // AddPhone is AddEmail for a number.
-func (u *User) AddPhone(env *project.Environment, now time.Time, number string) (*PhoneNumber, error) {
+func (u *User) AddPhone(env *project.Environment, number string) (*PhoneNumber, error) {
 	canonical, err := Contact{KindPhone, number}.Canonical()
 	if err != nil {
 		return nil, err
@@ -192,7 +193,7 @@ func (u *User) AddPhone(env *project.Environment, now time.Time, number string) 
 	if slices.ContainsFunc(u.PhoneNumbers, func(p PhoneNumber) bool { return p.PhoneNumber == canonical }) {
 		return nil, errDuplicatePhoneSelf
 	}
-	u.PhoneNumbers = append(u.PhoneNumbers, PhoneNumber{PhoneID: id.New(id.Phone, env.Kind, now), PhoneNumber: canonical})
+	u.PhoneNumbers = append(u.PhoneNumbers, PhoneNumber{PhoneID: id.Random(id.Phone, env.Kind), PhoneNumber: canonical})
 	return &u.PhoneNumbers[len(u.PhoneNumbers)-1], nil
 }
 

@@ -19,7 +19,7 @@ func (f *fixture) attach(userID, address string) error {
 	f.Helper()
 	return f.update(func(tx *store.Tx) error {
 		_, err := f.users.Change(tx, f.env, userID, func(u *User) error {
-			e, err := u.AddEmail(f.env, tx.Now, address)
+			e, err := u.AddEmail(f.env, address)
 			if err == nil {
 				e.ExpiresAt = tx.Now.Add(5 * time.Minute)
 			}
@@ -236,14 +236,14 @@ func TestKeptVerdictLeavesUserWhole(t *testing.T) {
 			func(u *User) error {
 				u.ExternalID = new(string)
 				*u.ExternalID = "taken"
-				_, err := u.AddPhone(f.env, f.db.Now(), "+14155552671")
+				_, err := u.AddPhone(f.env, "+14155552671")
 				return err
 			},
 			func(u *User) error {
-				if _, err := u.AddPhone(f.env, f.db.Now(), "+14155552671"); err != nil {
+				if _, err := u.AddPhone(f.env, "+14155552671"); err != nil {
 					return err
 				}
-				_, err := u.AddEmail(f.env, f.db.Now(), "taken@example.com")
+				_, err := u.AddEmail(f.env, "taken@example.com")
 				return err
 			},
 			func(u *User) error {
@@ -315,7 +315,7 @@ func TestRacesForOneValue(t *testing.T) {
 				return f.change(ids[i], func(u *User) error { u.ExternalID = new(string); *u.ExternalID = "one"; return nil })
 			},
 			"phone": func(i int) error {
-				return f.change(ids[i], func(u *User) error { _, err := u.AddPhone(f.env, f.db.Now(), "+14155552671"); return err })
+				return f.change(ids[i], func(u *User) error { _, err := u.AddPhone(f.env, "+14155552671"); return err })
 			},
 			"expired": func(i int) error {
 				if i%2 == 0 {
@@ -360,7 +360,7 @@ func TestParallelChanges(t *testing.T) {
 		for i := range callers {
 			wg.Go(func() {
 				errs[i] = f.change(userID, func(u *User) error {
-					_, err := u.AddEmail(f.env, f.db.Now(), fmt.Sprintf("mail%d@example.com", i))
+					_, err := u.AddEmail(f.env, fmt.Sprintf("mail%d@example.com", i))
 					return err
 				})
 			})

@@ -156,13 +156,13 @@ func (s *Service) Attach(tx *store.Tx, env *project.Environment, row *Row, c Con
 
 func (u *User) attach(env *project.Environment, now time.Time, c Contact) error {
 	if c.Kind == KindPhone {
-		p, err := u.AddPhone(env, now, c.Value)
+		p, err := u.AddPhone(env, c.Value)
 		if err == nil {
 			p.ExpiresAt = now.Add(attachFor)
 		}
 		return err
 	}
-	e, err := u.AddEmail(env, now, c.Value)
+	e, err := u.AddEmail(env, c.Value)
 	if err == nil {
 		e.ExpiresAt = now.Add(attachFor)
 	}

@@ -217,9 +217,9 @@ func (s *Service) exchange(ctx context.Context, req *exchangeRequest) (*changedR
 			}
 			// Added before the old one goes, so that the same value is refused.
 			if req.EmailAddress != "" {
-				_, err = u.AddEmail(env, tx.Now, req.EmailAddress)
+				_, err = u.AddEmail(env, req.EmailAddress)
 			} else {
-				_, err = u.AddPhone(env, tx.Now, req.PhoneNumber)
+				_, err = u.AddPhone(env, req.PhoneNumber)
 			}
 			if err != nil {
 				return err

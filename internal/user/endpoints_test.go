@@ -154,7 +154,7 @@ func TestNoSecretsInOutput(t *testing.T) {
 // everyFactor gives a user one more factor of every kind.
 func everyFactor(f *fixture, tx *store.Tx) func(u *User) error {
 	return func(u *User) error {
-		mail, err := u.AddEmail(f.env, tx.Now, "second-"+u.UserID[len(u.UserID)-12:]+"@example.com")
+		mail, err := u.AddEmail(f.env, "second-"+u.UserID[len(u.UserID)-12:]+"@example.com")
 		if err != nil {
 			return err
 		}

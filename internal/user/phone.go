@@ -47,3 +47,23 @@ func CanonicalPhone(s string) (string, error) {
 	}
 	return phonenumbers.Format(number, phonenumbers.E164), nil
 }
+
+// PhoneRegion returns the country that a number in E.164 belongs to, as an ISO
+// 3166-1 alpha-2 code. Countries that share a calling code are told apart by
+// the numbering plan: +1 876 is JM, not US. A number of no country, such as one
+// of a satellite network, has the region "", and so has one that costs more
+// than others to reach, at a premium rate or a shared cost: nobody's phone.
+func PhoneRegion(e164 string) string {
+	number, err := phonenumbers.Parse(e164, "")
+	if err != nil {
+		return ""
+	}
+	switch phonenumbers.GetNumberType(number) {
+	case phonenumbers.PREMIUM_RATE, phonenumbers.SHARED_COST:
+		return ""
+	}
+	if region := phonenumbers.GetRegionCodeForNumber(number); len(region) == 2 && region != "ZZ" {
+		return region
+	}
+	return "" // "001" is the world
+}

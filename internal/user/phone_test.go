@@ -80,6 +80,73 @@ func TestPhoneVectors(t *testing.T) {
 	}
 }
 
+func TestPhoneRegion(t *testing.T) {
+	for number, want := range map[string]string{
+		"+14155552671": "US", "+16045552671": "CA", "+18765551234": "JM", "+12423591234": "BS", "+18095551234": "DO", "+17875551234": "PR",
+		"+447400123456": "GB", "+447911123456": "GG", "+447797712345": "JE", "+79161234567": "RU", "+77011234567": "KZ",
+		"+881612345678": "", "+88351234567890": "", "+80012345678": "", // satellites, networks and free calls of the world
+		"+19005551234": "", "+449098790123": "", // premium rate
+		"": "", "+": "", "14155552671": "", "+999123456789": "",
+	} {
+		if got := PhoneRegion(number); got != want {
+			t.Errorf("%s is of %q, want %q", number, got, want)
+		}
+	}
+}
+
+func TestPhoneRegionVectors(t *testing.T) {
+	text, err := os.ReadFile("../../../shared/vectors/phone-numbers.json")
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("the vectors are not part of the repository")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Vectors []struct {
+			E164    string `json:"e164"`
+			Country string `json:"country"`
+			Type    string `json:"type"`
+			Valid   bool   `json:"valid"`
+		} `json:"vectors"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	// Numbers of these cannot be told from those of the country whose plan they
+	// share, and count as its numbers.
+	sharing := map[string]string{"AX": "FI", "BL": "GP", "CC": "AU", "CX": "AU", "EH": "MA", "IM": "GB", "MF": "GP", "SJ": "NO", "VA": "IT"}
+	checked := 0
+	for _, v := range file.Vectors {
+		if !v.Valid || len(v.Country) != 2 {
+			continue
+		}
+		want := v.Country
+		if v.Type == "PREMIUM_RATE" || v.Type == "SHARED_COST" {
+			want = ""
+		}
+		if got := PhoneRegion(v.E164); got != want && got != sharing[want] {
+			t.Errorf("%s is of %q, want %q", v.E164, got, want)
+		}
+		checked++
+	}
+	if checked < 200 {
+		t.Errorf("only %d vectors name a country", checked)
+	}
+}
+
+func FuzzPhoneRegion(f *testing.F) {
+	for _, s := range []string{"+14155552671", "+881612345678", "", "+", "+1"} {
+		f.Add(s)
+	}
+	code := regexp.MustCompile(`^([A-Z]{2})?$`)
+	f.Fuzz(func(t *testing.T, s string) {
+		if got := PhoneRegion(s); !code.MatchString(got) {
+			t.Errorf("%q is of %q", s, got)
+		}
+	})
+}
+
 func FuzzCanonicalPhone(f *testing.F) {
 	for _, s := range []string{"+14155552671", "+44 (0) 7911 123456", "+390612345678", "+", "+0", "+5491123456789"} {
 		f.Add(s)

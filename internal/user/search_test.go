@@ -64,7 +64,7 @@ func (f *fixture) populate(r *rand.Rand, n int) []*User {
 				u.Name = Name{FirstName: pick(firstNames), MiddleName: "Q", LastName: pick(lastNames)}
 				u.Emails[0].Verified = r.IntN(2) == 0
 				if r.IntN(4) == 0 {
-					e, err := u.AddEmail(f.env, tx.Now, fmt.Sprintf("other%d@%s", i, pick(domains)))
+					e, err := u.AddEmail(f.env, fmt.Sprintf("other%d@%s", i, pick(domains)))
 					if err != nil {
 						return err
 					}

@@ -117,7 +117,10 @@ func (r *request) limit(tx *store.Tx) error {
 	if err == nil && !ok {
 		err = perAddress.Refused(wait)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return delivery.Budget(tx, r.caller.Env, delivery.Email, address)
 }
 
 // checkTemplates refuses templates that do not exist or say something else,

@@ -1,0 +1,148 @@
+package otp
+
+import (
+	"context"
+	"time"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/delivery"
+	"gatehouse/internal/project"
+	"gatehouse/internal/ratelimit"
+	"gatehouse/internal/session"
+	"gatehouse/internal/store"
+	"gatehouse/internal/user"
+)
+
+var (
+	errNotFound = apierr.New(404, "otp_code_not_found", "The code is not right. Check it, or ask for another one.")
+	errUnable   = apierr.New(401, "unable_to_auth_otp_code", "The code was already used, was guessed at too often, or has expired. Ask for another one.")
+)
+
+// perMethod bounds guessing at an address or number whatever codes are sent to
+// it meanwhile.
+var perMethod = ratelimit.Rule{Name: "passcode attempts per method_id", Limit: 20, Per: 10 * time.Minute}
+
+// attempt is somebody typing a code.
+type attempt struct {
+	methodID, text string
+	matching       session.Matching
+}
+
+// prove finishes with a code. Where none was sent there was nothing to guess,
+// and a code that is right but over is nobody's failure; a wrong one counts
+// towards the user's lock, be the code that was sent open or over, and uses it
+// up a little.
+func (s *Service) prove(ctx context.Context, tx *store.Tx, a attempt, resp *authenticateResponse) (session.Proof, error) {
+	env := project.CallerFrom(ctx).Env
+	proof := session.Proof{Factor: session.Factor{Type: "otp"}, Attributes: a.matching.Attributes}
+	c, err := s.hold(tx, env, a.methodID)
+	if err != nil {
+		return proof, err
+	}
+	right, err := s.is(env, c, a.text)
+	if err != nil {
+		return proof, err
+	}
+	if !right {
+		if err := countWrong(tx, env.ID, c); err != nil {
+			return proof, err
+		}
+		proof.UserID = c.userID
+		return proof, errNotFound
+	}
+	number, held, err := describe(tx, env, c, &proof)
+	if err != nil {
+		return proof, err
+	}
+	if !held || !c.open(tx.Now) {
+		return proof, store.Keep(errUnable) // the attempt stays counted
+	}
+	if err := a.check(c); err != nil {
+		proof.UserID = c.userID
+		return proof, err
+	}
+	first, err := take(tx, env.ID, c)
+	if err != nil {
+		return proof, err
+	}
+	if !first {
+		return proof, store.Keep(errUnable) // another request was faster
+	}
+	proof.UserID, resp.MethodID = c.userID, c.methodID
+	return proof, c.countProof(tx, env, number)
+}
+
+// hold finds the code of a method, counts the attempt, and locks the user's row
+// and then the code's, the order that everybody keeps.
+func (s *Service) hold(tx *store.Tx, env *project.Environment, methodID string) (*code, error) {
+	c, known, err := find(tx, env, methodID, "")
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		return nil, errNotFound
+	}
+	ok, wait, err := ratelimit.Take(tx, perMethod, env.ID, ratelimit.Of(methodID))
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, perMethod.Refused(wait)
+	}
+	if err := user.Hold(tx, env, c.userID); apierr.From(err) != nil {
+		return nil, errNotFound.Because(err) // the user is gone, and the code with them
+	} else if err != nil {
+		return nil, err
+	}
+	c, known, err = find(tx, env, methodID, tx.ForUpdate())
+	if err == nil && !known {
+		err = errNotFound
+	}
+	return c, err
+}
+
+// check decides whether the code is typed where it was asked for.
+func (a *attempt) check(c *code) error {
+	if a.matching.Attributes != nil {
+		now := kept(*a.matching.Attributes)
+		a.matching.Attributes = &now
+	}
+	return a.matching.Check(c.attributes)
+}
+
+// describe completes the proof with the address or number that the code was
+// sent to. It reports false when the user does not have it any more.
+func describe(tx *store.Tx, env *project.Environment, c *code, proof *session.Proof) (number string, held bool, err error) {
+	row, err := user.Get(tx, env, c.userID)
+	if err != nil {
+		return "", false, err
+	}
+	u, err := row.User()
+	if err != nil {
+		return "", false, err
+	}
+	proof.Factor.DeliveryMethod = string(c.channel)
+	kind := user.KindPhone
+	if c.channel == delivery.Email {
+		kind = user.KindEmail
+		address := u.Email(c.methodID)
+		if address == nil {
+			return "", false, nil
+		}
+		proof.Factor.EmailFactor = &session.EmailFactor{EmailID: address.EmailID, EmailAddress: address.Email}
+	} else {
+		phone := u.Phone(c.methodID)
+		if phone == nil {
+			return "", false, nil
+		}
+		number = phone.PhoneNumber
+		proof.Factor.PhoneNumberFactor = &session.PhoneNumberFactor{PhoneID: phone.PhoneID, PhoneNumber: number}
+	}
+	proof.Apply = func(u *user.User) error {
+		if !u.Prove(kind, c.methodID) {
+			return errUnable
+		}
+		return nil
+	}
+	return number, true, nil
+}
