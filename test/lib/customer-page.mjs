@@ -12,10 +12,11 @@ const html = `<!doctype html>
 <html lang="en">
 <title>A customer's page</title>
 <input autocomplete="username webauthn" aria-label="User name">
+<div id="login"></div>
 <script src="/stytch.js"></script>
 </html>`;
 
-// Serves the page on a free port: {port, origin, at(host), close()}. With tls ({cert, key}) it speaks https.
+// Serves the page, whatever the path, on a free port: {port, origin, at(host), close()}. With tls ({cert, key}) it speaks https.
 export async function serveCustomerPage(tls) {
   const script = await readFile(bundle);
   const answer = (request, response) => {
@@ -38,22 +39,28 @@ export async function serveCustomerPage(tls) {
 // httpOnly: the way to reach plain http in the mode where the server keeps the cookies (a custom base URL that
 // cannot be parsed is ignored, but still tells the SDK that it may not see the session's cookie).
 export async function openWithSDK(page, url, server, { httpOnly = false } = {}) {
-  const base = server.base_url;
-  const endpoints = {
-    testAPIURL: base, liveAPIURL: base, dfpBackendURL: base,
-    clientsideServicesIframeURL: `${base}/clientside-services/index.html`,
-  };
-  return openWithOptions(page, url, server, httpOnly ? { endpoints, customBaseUrl: ' ' } : { endpoints });
+  return openWithOptions(page, url, server, httpOnly ? { ...reaching(server), customBaseUrl: ' ' } : reaching(server));
 }
 
 // The same with the SDK's options as they are given.
 export async function openWithOptions(page, url, server, options) {
   const calls = recordCalls(page, server.base_url);
   await page.goto(url);
-  await page.evaluate(([token, given]) => {
+  await startSDK(page, server, options);
+  return calls;
+}
+
+// Makes the client on the customer's page where the browser is already, because a link led there.
+export function startSDK(page, server, options = reaching(server)) {
+  return page.evaluate(([token, given]) => {
     window.client = window.stytch.createStytchClient(token, given);
   }, [server.public_token, options]);
-  return calls;
+}
+
+// The options that send every call of the SDK to the server.
+function reaching({ base_url }) {
+  const clientsideServicesIframeURL = `${base_url}/clientside-services/index.html`;
+  return { endpoints: { testAPIURL: base_url, liveAPIURL: base_url, dfpBackendURL: base_url, clientsideServicesIframeURL } };
 }
 
 // Every answer of the browser's door on this page, as it came: [{method, path, status, type, body}].
