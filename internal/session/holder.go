@@ -21,18 +21,18 @@ type Holder struct {
 type Held struct {
 	core   *Core
 	env    *project.Environment
-	userID string
+	userID string // "" where a session says whose it is, or nobody is named
 	which  *selector
 }
 
 // Holding reads a Holder, outside of any transaction: verifying a JWT may have
-// to read keys. It returns nil when nobody is named.
+// to read keys.
 func (c *Core) Holding(ctx context.Context, h *Holder) (*Held, error) {
 	held := &Held{core: c, env: project.CallerFrom(ctx).Env, userID: h.UserID}
 	session := h.SessionToken != "" || h.SessionJWT != ""
 	switch {
 	case h.UserID == "" && !session:
-		return nil, nil
+		return held, nil
 	case h.UserID != "" && session:
 		return nil, wire.BadRequest("Send one of user_id, session_token and session_jwt, not several.")
 	case h.UserID != "":
@@ -43,11 +43,21 @@ func (c *Core) Holding(ctx context.Context, h *Holder) (*Held, error) {
 	return held, err
 }
 
-// User reads the user, for update.
-func (h *Held) User(tx *store.Tx) (*user.Row, error) {
-	if h.which == nil {
-		return user.ForUpdate(tx, h.env, h.userID)
+// Reach finds whom a message to a contact goes to: the user who was named, who
+// gets the contact if it is new to them, or else whoever has it.
+func (h *Held) Reach(tx *store.Tx, c user.Contact) (*user.Reached, error) {
+	var row *user.Row
+	var err error
+	switch {
+	case h.which != nil:
+		_, row, err = h.core.read(tx, h.env, *h.which)
+	case h.userID != "":
+		row, err = user.ForUpdate(tx, h.env, h.userID)
+	default:
+		return c.Find(tx, h.env)
 	}
-	_, row, err := h.core.read(tx, h.env, *h.which)
-	return row, err
+	if err != nil {
+		return nil, err
+	}
+	return h.core.users.Attach(tx, h.env, row, c)
 }

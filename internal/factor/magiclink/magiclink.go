@@ -148,16 +148,7 @@ func (s *Service) send(ctx context.Context, req *sendRequest) (*sentResponse, er
 	if err != nil {
 		return nil, err
 	}
-	return s.deliver(ctx, r, func(tx *store.Tx) (*user.Reached, error) {
-		if holder == nil {
-			return r.contact.Find(tx, r.caller.Env)
-		}
-		row, err := holder.User(tx)
-		if err != nil {
-			return nil, err
-		}
-		return s.users.Attach(tx, r.caller.Env, row, r.contact)
-	})
+	return s.deliver(ctx, r, func(tx *store.Tx) (*user.Reached, error) { return holder.Reach(tx, r.contact) })
 }
 
 // sendSecondary mails a link to the signed-in person: to prove an address of

@@ -244,11 +244,13 @@ func (req *phoneFields) understood(ctx context.Context, via delivery.Channel) (*
 		attributes: session.Started(ctx, req.Attributes),
 	}
 	var err error
-	if r.key, err = r.contact.Canonical(); err != nil {
-		return nil, err
-	}
-	if err := r.mayText(r.key); err != nil {
-		return nil, err
+	if !r.contact.InSandbox(r.caller) {
+		if r.key, err = r.contact.Canonical(); err != nil {
+			return nil, err
+		}
+		if err := r.mayText(r.key); err != nil {
+			return nil, err
+		}
 	}
 	if r.locale, err = template.PhoneLocale(req.Locale); err != nil {
 		return nil, err
