@@ -74,7 +74,8 @@ describe('magic links in a browser', () => {
     await page.waitForURL((url) => url.origin === site.origin);
     assert.equal(page.url(), `${landing}?stytch_token_type=magic_links&token=${tokenOf(message)}`);
     await startSDK(page, server);
-    assert.deepEqual(await sdk(page, 'parseAuthenticateUrl'), { handled: true, tokenType: 'magic_links', token: tokenOf(message) });
+    const parsed = { handled: true, tokenType: 'magic_links', token: tokenOf(message) };
+    assert.deepEqual(await sdk(page, 'parseAuthenticateUrl'), parsed);
   }
 
   // Finishes on the customer's page and returns the login, with which the page is signed in.
@@ -141,7 +142,8 @@ describe('magic links in a browser', () => {
 
   test('an invitation is accepted in a browser that has never been here', async () => {
     const email = newEmail();
-    const { user_id } = await api.magicLinks.email.invite({ email, name: { first_name: 'Grace' }, invite_magic_link_url: landing });
+    const guest = { email, name: { first_name: 'Grace' }, invite_magic_link_url: landing };
+    const { user_id } = await api.magicLinks.email.invite(guest);
     const message = await mail.latest(email);
     assert.equal(message.type, 'INVITE');
     await openElsewhere(page, message);
@@ -181,7 +183,8 @@ describe('magic links in a browser', () => {
     await openWithSDK(page, site.origin, server);
     const askFor = (email, more) => sdk(page, 'magicLinks.email.loginOrCreate', email, { ...urls, ...more });
     await refusal(askFor('not an address'), 400, 'invalid_email');
-    await refusal(askFor(newEmail(), { login_magic_link_url: 'https://evil.example/' }), 400, 'no_match_for_provided_magic_link_url');
+    const evil = { login_magic_link_url: 'https://evil.example/' };
+    await refusal(askFor(newEmail(), evil), 400, 'no_match_for_provided_magic_link_url');
     await refusal(sdk(page, 'magicLinks.authenticate', 'A'.repeat(44), hour), 404, 'magic_link_not_found');
     const email = newEmail();
     await eventually(async () => {
@@ -206,7 +209,9 @@ describe('magic links in a browser', () => {
         config: {
           products: [Products.emailMagicLinks],
           emailMagicLinksOptions: {
-            loginRedirectURL: landing, loginExpirationMinutes: 30, signupRedirectURL: landing, signupExpirationMinutes: 30, locale: 'es',
+            loginRedirectURL: landing, loginExpirationMinutes: 30,
+            signupRedirectURL: landing, signupExpirationMinutes: 30,
+            locale: 'es',
           },
           sessionOptions: { sessionDurationMinutes: 60 },
         },
@@ -304,10 +309,22 @@ describe('magic links in a browser', () => {
       await finish(page);
     });
 
-    test('what a server asks for needs none', async () => {
+    test('what a server asks for needs none, but waits while the browser waits for a link of its own', async () => {
+      await openWithSDK(page, site.origin, server);
+      const [own, another] = [await ask(page, newEmail()), await ask(page, newEmail())];
       const email = newEmail();
       await api.magicLinks.email.invite({ email, invite_magic_link_url: landing });
-      await openElsewhere(page, await mail.latest(email));
+      const invitation = await mail.latest(email);
+      await openElsewhere(page, invitation);
+      await refusal(sdk(page, 'authenticateByUrl', hour), 400, 'pkce_did_not_expect_code_verifier');
+
+      await openAtHome(page, own);
+      await finish(page);
+      await sdk(page, 'session.revoke');
+      // The SDK keeps one verifier, and has used it.
+      await openAtHome(page, another);
+      await refusal(sdk(page, 'authenticateByUrl', hour), 400, 'pkce_expected_code_verifier');
+      await openElsewhere(page, invitation);
       assert.equal((await finish(page)).user.emails[0].email, email);
     });
   });
