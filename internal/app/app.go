@@ -21,6 +21,7 @@ import (
 	"gatehouse/internal/factor/magiclink"
 	"gatehouse/internal/factor/otp"
 	"gatehouse/internal/factor/webauthn"
+	"gatehouse/internal/notice"
 	"gatehouse/internal/outbox"
 	"gatehouse/internal/project"
 	"gatehouse/internal/secret"
@@ -61,6 +62,7 @@ type App struct {
 	Messages   *delivery.Service
 	Mailbox    *mailbox.Service
 	Templates  *template.Service
+	Notices    *notice.Service
 	Outbox     *outbox.Queue
 	Server     *wire.Server
 	Logger     *slog.Logger
@@ -171,9 +173,9 @@ func (a *App) build() error {
 	a.Users = user.New(a.DB, a.Keyring)
 	a.Sessions = session.New(session.Config{
 		DB: a.DB, Keyring: a.Keyring, Users: a.Users, Projects: a.Projects, PublicURL: a.PublicURL,
-		Observe: a.metrics.login,
-		Locked: func(tx *store.Tx, env *project.Environment, row *user.Row) error {
-			return a.MagicLinks.MailUnlock(tx, env, row)
+		Observe: a.metrics.login, Locked: a.locked,
+		Started: func(tx *store.Tx, env *project.Environment, row *user.Row, seen session.Attributes) error {
+			return a.Notices.Started(tx, env, row, seen)
 		},
 	})
 	a.Mailbox = mailbox.New(a.DB, a.Keyring)
@@ -186,14 +188,25 @@ func (a *App) build() error {
 		DB: a.DB, Keyring: a.Keyring, Projects: a.Projects, Renderer: a.Templates, Mailbox: a.Mailbox, Kinds: kinds,
 		Observe: a.metrics.message,
 	})
+	a.Notices = notice.New(a.Keyring, a.Messages)
 	a.Links = emaillink.New(a.DB, a.Keyring, a.Projects)
 	a.MagicLinks = magiclink.New(a.DB, a.Users, a.Sessions, a.Messages, a.Templates, a.PublicURL)
 	a.Passcodes = otp.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Messages, a.Templates)
 	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Projects)
-	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks())
+	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.Notices.Hooks())
 	a.Outbox = a.newQueue()
 	a.metrics.watch(a.Projects, a.Outbox)
 	return nil
+}
+
+// locked mails a user who was just locked a link that ends the lock, or else
+// tells them of it.
+func (a *App) locked(tx *store.Tx, env *project.Environment, row *user.Row) error {
+	sent, err := a.MagicLinks.MailUnlock(tx, env, row)
+	if err != nil || sent {
+		return err
+	}
+	return a.Notices.Locked(tx, env, row)
 }
 
 func (a *App) mount(proxies []netip.Prefix, endpoints []wire.Endpoint) *wire.Server {

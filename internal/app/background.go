@@ -12,6 +12,7 @@ import (
 	"gatehouse/internal/factor/otp"
 	"gatehouse/internal/factor/webauthn"
 	"gatehouse/internal/id"
+	"gatehouse/internal/notice"
 	"gatehouse/internal/outbox"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/session"
@@ -42,6 +43,7 @@ type Purged struct {
 	Limits     int `json:"limits"`     // counters of rate limits whose window is over
 	Links      int `json:"links"`      // one-time links that have been over for a week
 	Passcodes  int `json:"passcodes"`  // codes that have been over for a day, and counts of texts
+	Devices    int `json:"devices"`    // that nobody has signed in from for a year
 	Messages   int `json:"messages"`   // kept in mailboxes for long enough, or crowded out by newer ones
 }
 
@@ -55,6 +57,7 @@ func (a *App) Purge(ctx context.Context, budget int) (Purged, error) {
 		{&p.Limits, count(ratelimit.Purge)},
 		{&p.Links, count(emaillink.Purge)},
 		{&p.Passcodes, count(otp.Purge)},
+		{&p.Devices, count(notice.Purge)},
 		{&p.Messages, mailbox.Purge},
 	}
 	if keep := a.options.Server.EventRetention; keep > 0 {

@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"user"},
 	{"emaillink"},
 	{"session"},
-	{"factor/*", "account", "demo", "ui"},
+	{"factor/*", "account", "notice", "demo", "ui"},
 	{"app"},
 	{"cli", "authtest"},
 }

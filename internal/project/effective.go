@@ -58,6 +58,7 @@ func (c *Config) effective() Config {
 	e.Session.KeyRotationDays = int(c.KeyRotation().Hours() / 24)
 	e.WebAuthn.SignCount = orDefault(c.WebAuthn.SignCount, SignCountReject)
 	e.Messages = c.Messages.inForce(c)
+	e.Notices = c.Notices.inForce(c)
 	e.SDK.Sessions.MaxSessionDurationMinutes = c.MaxSessionMinutes()
 	e.SDK.Cookies.HTTPOnly = orDefault(c.SDK.Cookies.HTTPOnly, CookiesDisabled)
 	return e

@@ -49,6 +49,7 @@ type Config struct {
 	Session  SessionConfig  `json:"session"`
 	WebAuthn WebAuthnConfig `json:"webauthn"`
 	Messages MessagesConfig `json:"messages"`
+	Notices  NoticesConfig  `json:"notices"`
 	SDK      SDKConfig      `json:"sdk"`
 }
 

@@ -34,6 +34,10 @@ type Config struct {
 	// Locked is called in the transaction in which failures lock a user. An
 	// error ends the whole attempt. It may be nil.
 	Locked func(tx *store.Tx, env *project.Environment, row *user.Row) error
+	// Started is called in the transaction in which a login starts a session, not
+	// where it joins one, with the user as the login leaves them and what the
+	// session knows of the client. An error ends the login. It may be nil.
+	Started func(tx *store.Tx, env *project.Environment, row *user.Row, seen Attributes) error
 	// Observe is told about every attempt to log in: the factor's type, and
 	// "success" or the error_type that refused it. It may be nil.
 	Observe func(factor, outcome string)
@@ -47,6 +51,7 @@ type Core struct {
 	projects  *project.Service
 	publicURL func() string
 	locked    func(tx *store.Tx, env *project.Environment, row *user.Row) error
+	started   func(tx *store.Tx, env *project.Environment, row *user.Row, seen Attributes) error
 	observe   func(factor, outcome string)
 	keyCache  keyCache
 	jwts      *jwtCache
@@ -60,8 +65,12 @@ func New(c Config) *Core {
 	if c.Locked == nil {
 		c.Locked = func(*store.Tx, *project.Environment, *user.Row) error { return nil }
 	}
+	if c.Started == nil {
+		c.Started = func(*store.Tx, *project.Environment, *user.Row, Attributes) error { return nil }
+	}
 	return &Core{
-		db: c.DB, keyring: c.Keyring, users: c.Users, projects: c.Projects, publicURL: c.PublicURL, locked: c.Locked, observe: c.Observe,
+		db: c.DB, keyring: c.Keyring, users: c.Users, projects: c.Projects, publicURL: c.PublicURL,
+		locked: c.Locked, started: c.Started, observe: c.Observe,
 		keyCache: keyCache{sets: map[string]*keySet{}}, jwts: newJWTCache(cachedJWTs),
 	}
 }

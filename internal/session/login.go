@@ -288,10 +288,13 @@ func (c *Core) joinOrStart(ctx context.Context, tx *store.Tx, j *join, row *user
 	if err := r.extend(tx, j.minutes, j.claims); err != nil {
 		return nil, err
 	}
-	if fresh {
-		return done, insert(tx, r)
+	if !fresh {
+		return done, update(tx, r)
 	}
-	return done, update(tx, r)
+	if err := insert(tx, r); err != nil {
+		return nil, err
+	}
+	return done, c.started(tx, j.env, row, r.Attributes)
 }
 
 // lockLive returns the session to join, nil when a browser's old one is gone.

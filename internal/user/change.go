@@ -245,6 +245,14 @@ func (s *Service) finish(tx *store.Tx, env *project.Environment, row *Row, was, 
 	if err := s.runHooks(tx, env, was, u); err != nil {
 		return err
 	}
+	for _, h := range s.hooks {
+		if h.OnChange == nil {
+			continue
+		}
+		if err := h.OnChange(tx, env, was, u); err != nil {
+			return err
+		}
+	}
 	return write(tx, env, row, was, u)
 }
 

@@ -29,7 +29,11 @@ type Hooks struct {
 	// OnFactorRemoved runs when a factor is gone from u: removed, replaced, or
 	// expired and now written so. It may change u.
 	OnFactorRemoved func(tx *store.Tx, env *project.Environment, u *User, kind, id string) error
-	// OnDelete runs when the whole user goes, instead of OnFactorRemoved.
+	// OnChange runs once for each change, after the other hooks, with the user as
+	// it was and as it will be. A user who is being created was empty. It may
+	// change neither.
+	OnChange func(tx *store.Tx, env *project.Environment, was, u *User) error
+	// OnDelete runs when the whole user goes, instead of the other hooks.
 	OnDelete func(tx *store.Tx, env *project.Environment, userID string) error
 }
 
