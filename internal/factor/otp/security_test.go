@@ -197,6 +197,35 @@ func TestSecurity08RaceOfRightAndWrong(t *testing.T) {
 	})
 }
 
+// Codes that are sent again while they are typed end in one of the two orders,
+// and never in a deadlock.
+func TestSecurity08SendingWhileTyping(t *testing.T) {
+	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
+		const people = 12
+		codes, methods, phones := [people]string{}, [people]string{}, [people]channel{}
+		for i := range people {
+			phones[i] = sms.at(fmt.Sprintf("+1415555%04d", i))
+			codes[i], methods[i] = login(s, phones[i], nil)
+		}
+		s.Clock.Advance(time.Second)
+		outcomes := together(3*people, func(i int) *authtest.Answer {
+			who := i % people
+			switch i / people {
+			case 0:
+				return finish(s, methods[who], codes[who], hour)
+			case 1:
+				return s.Call(http.MethodPost, sms.path("send"), phones[who].fields(nil))
+			}
+			return finish(s, methods[who], wrong(codes[who]), nil)
+		})
+		for outcome, n := range outcomes {
+			if outcome != "" && outcome != "otp_code_not_found" {
+				t.Errorf("%d calls ended as %q", n, outcome)
+			}
+		}
+	})
+}
+
 // One number asked for many times at once gets one code and one user.
 func TestSecurity63SendsByRace(t *testing.T) {
 	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
