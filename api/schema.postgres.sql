@@ -4,6 +4,44 @@ CREATE TABLE config_version (
   CONSTRAINT config_version_pkey PRIMARY KEY (id)
 );
 
+CREATE TABLE email_links (
+  environment_id text COLLATE "C" NOT NULL,
+  token_hash bytea NOT NULL,
+  kind text NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  method_id text COLLATE "C" NOT NULL,
+  destination text NOT NULL,
+  code_challenge text NOT NULL,
+  ip_address text NOT NULL,
+  user_agent text NOT NULL,
+  browser_hash bytea NOT NULL,
+  created_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  used_at bigint,
+  CONSTRAINT email_links_pkey PRIMARY KEY (environment_id, token_hash)
+);
+CREATE INDEX email_links_expiry ON email_links USING btree (expires_at);
+CREATE INDEX email_links_method ON email_links USING btree (environment_id, user_id, method_id);
+
+CREATE TABLE email_template_defaults (
+  project_id text COLLATE "C" NOT NULL,
+  type text COLLATE "C" NOT NULL,
+  template_id text COLLATE "C" NOT NULL,
+  CONSTRAINT email_template_defaults_pkey PRIMARY KEY (project_id, type),
+  CONSTRAINT email_template_defaults_project_id_template_id_fkey FOREIGN KEY (project_id, template_id) REFERENCES email_templates(project_id, template_id)
+);
+
+CREATE TABLE email_templates (
+  project_id text COLLATE "C" NOT NULL,
+  template_id text COLLATE "C" NOT NULL,
+  type text NOT NULL,
+  document text NOT NULL,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  CONSTRAINT email_templates_pkey PRIMARY KEY (project_id, template_id),
+  CONSTRAINT email_templates_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id)
+);
+
 CREATE TABLE environments (
   id text COLLATE "C" NOT NULL,
   project_id text COLLATE "C" NOT NULL,
@@ -46,6 +84,15 @@ CREATE TABLE mailbox (
 CREATE INDEX mailbox_created ON mailbox USING btree (created_at);
 CREATE INDEX mailbox_place ON mailbox USING btree (environment_id, place, id);
 
+CREATE TABLE notice_devices (
+  environment_id text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  device bytea NOT NULL,
+  last_seen bigint NOT NULL,
+  CONSTRAINT notice_devices_pkey PRIMARY KEY (environment_id, user_id, device)
+);
+CREATE INDEX notice_devices_seen ON notice_devices USING btree (last_seen);
+
 CREATE TABLE outbox (
   id text COLLATE "C" NOT NULL,
   environment_id text COLLATE "C" NOT NULL,
@@ -61,6 +108,34 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_dead ON outbox USING btree (run_at, id) WHERE (state = 'dead'::text);
 CREATE INDEX outbox_due ON outbox USING btree (run_at, id) WHERE (state <> 'dead'::text);
+
+CREATE TABLE passcode_conversions (
+  environment_id text COLLATE "C" NOT NULL,
+  channel text COLLATE "C" NOT NULL,
+  region text COLLATE "C" NOT NULL,
+  sent bigint NOT NULL,
+  authenticated bigint NOT NULL,
+  ends_at bigint NOT NULL,
+  CONSTRAINT passcode_conversions_pkey PRIMARY KEY (environment_id, channel, region)
+);
+CREATE INDEX passcode_conversions_end ON passcode_conversions USING btree (ends_at);
+
+CREATE TABLE passcodes (
+  environment_id text COLLATE "C" NOT NULL,
+  method_id text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  channel text NOT NULL,
+  code_mac bytea NOT NULL,
+  attempts bigint NOT NULL,
+  ip_address text NOT NULL,
+  user_agent text NOT NULL,
+  created_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  used_at bigint,
+  CONSTRAINT passcodes_pkey PRIMARY KEY (environment_id, method_id)
+);
+CREATE INDEX passcodes_expiry ON passcodes USING btree (expires_at);
+CREATE INDEX passcodes_user ON passcodes USING btree (environment_id, user_id);
 
 CREATE TABLE periodic_work (
   name text COLLATE "C" NOT NULL,
@@ -118,6 +193,19 @@ CREATE TABLE secrets (
   CONSTRAINT secrets_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id),
   CONSTRAINT secrets_hash_key UNIQUE (hash)
 );
+
+CREATE TABLE senders (
+  environment_id text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  channel text COLLATE "C" NOT NULL,
+  kind text NOT NULL,
+  position bigint NOT NULL,
+  summary text NOT NULL,
+  sealed bytea NOT NULL,
+  created_at bigint NOT NULL,
+  CONSTRAINT senders_pkey PRIMARY KEY (environment_id, id)
+);
+CREATE INDEX senders_channel ON senders USING btree (environment_id, channel, "position");
 
 CREATE TABLE sessions (
   environment_id text COLLATE "C" NOT NULL,

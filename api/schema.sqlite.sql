@@ -3,6 +3,43 @@ CREATE TABLE config_version (
   version BIGINT NOT NULL
 );
 
+CREATE TABLE email_links (
+  environment_id TEXT NOT NULL,
+  token_hash BYTEA NOT NULL,
+  kind TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  method_id TEXT NOT NULL,
+  destination TEXT NOT NULL,
+  code_challenge TEXT NOT NULL,
+  ip_address TEXT NOT NULL,
+  user_agent TEXT NOT NULL,
+  browser_hash BYTEA NOT NULL,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  used_at BIGINT,
+  PRIMARY KEY (environment_id, token_hash)
+);
+CREATE INDEX email_links_expiry ON email_links (expires_at);
+CREATE INDEX email_links_method ON email_links (environment_id, user_id, method_id);
+
+CREATE TABLE email_template_defaults (
+  project_id TEXT NOT NULL,
+  type TEXT NOT NULL,
+  template_id TEXT NOT NULL,
+  PRIMARY KEY (project_id, type),
+  FOREIGN KEY (project_id, template_id) REFERENCES email_templates (project_id, template_id)
+);
+
+CREATE TABLE email_templates (
+  project_id TEXT NOT NULL REFERENCES projects (id),
+  template_id TEXT NOT NULL,
+  type TEXT NOT NULL,
+  document TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (project_id, template_id)
+);
+
 CREATE TABLE environments (
   id TEXT NOT NULL PRIMARY KEY,
   project_id TEXT NOT NULL REFERENCES projects (id),
@@ -43,6 +80,15 @@ CREATE TABLE mailbox (
 CREATE INDEX mailbox_created ON mailbox (created_at);
 CREATE INDEX mailbox_place ON mailbox (environment_id, place, id);
 
+CREATE TABLE notice_devices (
+  environment_id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  device BYTEA NOT NULL,
+  last_seen BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, user_id, device)
+);
+CREATE INDEX notice_devices_seen ON notice_devices (last_seen);
+
 CREATE TABLE outbox (
   id TEXT NOT NULL PRIMARY KEY,
   environment_id TEXT NOT NULL,
@@ -57,6 +103,34 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_dead ON outbox (run_at, id) WHERE state = 'dead';
 CREATE INDEX outbox_due ON outbox (run_at, id) WHERE state <> 'dead';
+
+CREATE TABLE passcode_conversions (
+  environment_id TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  region TEXT NOT NULL,
+  sent BIGINT NOT NULL,
+  authenticated BIGINT NOT NULL,
+  ends_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, channel, region)
+);
+CREATE INDEX passcode_conversions_end ON passcode_conversions (ends_at);
+
+CREATE TABLE passcodes (
+  environment_id TEXT NOT NULL,
+  method_id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  code_mac BYTEA NOT NULL,
+  attempts BIGINT NOT NULL,
+  ip_address TEXT NOT NULL,
+  user_agent TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  used_at BIGINT,
+  PRIMARY KEY (environment_id, method_id)
+);
+CREATE INDEX passcodes_expiry ON passcodes (expires_at);
+CREATE INDEX passcodes_user ON passcodes (environment_id, user_id);
 
 CREATE TABLE periodic_work (
   name TEXT NOT NULL PRIMARY KEY,
@@ -107,6 +181,19 @@ CREATE TABLE secrets (
   created_at BIGINT NOT NULL,
   PRIMARY KEY (environment_id, id)
 );
+
+CREATE TABLE senders (
+  environment_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  position BIGINT NOT NULL,
+  summary TEXT NOT NULL,
+  sealed BYTEA NOT NULL,
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, id)
+);
+CREATE INDEX senders_channel ON senders (environment_id, channel, position);
 
 CREATE TABLE sessions (
   environment_id TEXT NOT NULL,

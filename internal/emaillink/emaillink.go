@@ -111,12 +111,16 @@ func Issue(tx *store.Tx, env *project.Environment, l *Link) (token string, err e
 }
 
 // URL is the address that a mail carries: the hosted hop at the public URL,
-// whatever host a request named (case: host injection into links).
-func URL(base string, env *project.Environment, kind Kind, token string) (string, error) {
+// whatever host a request named, or the destination itself where the
+// environment wants that, for apps that take over links of their own domain.
+func (l *Link) URL(base string, env *project.Environment, token string) (string, error) {
+	if env.Config.EmailLinks.Direct {
+		return l.Target(token)
+	}
 	if len(env.PublicTokens) == 0 {
 		return "", errNoToken
 	}
-	return base + Path + "?public_token=" + env.PublicTokens[0].Token + "&stytch_token_type=" + string(kind.tokenType()) + "&token=" + token, nil
+	return base + Path + "?public_token=" + env.PublicTokens[0].Token + "&stytch_token_type=" + string(l.Kind.tokenType()) + "&token=" + token, nil
 }
 
 // tokenType is what a link calls itself on its way: apps know no unlocking.

@@ -45,12 +45,13 @@ func (e *Environment) Live() bool { return e.Kind == id.Live }
 // Config is what can be set per environment. The zero value of every field
 // means the default, which the accessor beside it knows.
 type Config struct {
-	UserLock UserLockConfig `json:"user_lock"`
-	Session  SessionConfig  `json:"session"`
-	WebAuthn WebAuthnConfig `json:"webauthn"`
-	Messages MessagesConfig `json:"messages"`
-	Notices  NoticesConfig  `json:"notices"`
-	SDK      SDKConfig      `json:"sdk"`
+	UserLock   UserLockConfig   `json:"user_lock"`
+	Session    SessionConfig    `json:"session"`
+	WebAuthn   WebAuthnConfig   `json:"webauthn"`
+	Messages   MessagesConfig   `json:"messages"`
+	Notices    NoticesConfig    `json:"notices"`
+	EmailLinks EmailLinksConfig `json:"email_links"`
+	SDK        SDKConfig        `json:"sdk"`
 }
 
 // UserLockConfig says when repeated failures lock a user (platform.md, 13).
@@ -102,6 +103,11 @@ func (c *Config) JWTReuse() time.Duration {
 // KeyRotation is the age at which a signing key is replaced.
 func (c *Config) KeyRotation() time.Duration {
 	return time.Duration(orDefault(c.Session.KeyRotationDays, 180)) * 24 * time.Hour
+}
+
+// EmailLinksConfig says how links in e-mails behave.
+type EmailLinksConfig struct {
+	Direct bool `json:"direct"` // mails link straight to the redirect URL, past the page that keeps scanners from the app
 }
 
 // WebAuthnConfig holds the rules for passkeys.
@@ -197,23 +203,31 @@ const (
 	MaxSessionMinutes = 527040
 )
 
-// switches are the words a /sdk/v1 route may need, each with the setting that
-// grants it. A new product adds its lines here.
-var switches = map[string]func(*SDKConfig) bool{
-	"magic_links.login_or_create": func(c *SDKConfig) bool { return c.MagicLinks.LoginOrCreate },
-	"magic_links.send":            func(c *SDKConfig) bool { return c.MagicLinks.Send },
-	"magic_links":                 func(c *SDKConfig) bool { return c.MagicLinks.LoginOrCreate || c.MagicLinks.Send },
+// productSwitch is what a /sdk/v1 route may need to be switched on.
+type productSwitch struct {
+	setting string // as `gatehouse sdk-config set` takes it
+	on      func(*SDKConfig) bool
+}
 
-	"otps":                          func(c *SDKConfig) bool { return c.OTPs.Any() },
-	"otps.sms.login_or_create":      func(c *SDKConfig) bool { return c.OTPs.SMSLoginOrCreate },
-	"otps.sms.send":                 func(c *SDKConfig) bool { return c.OTPs.SMSSend },
-	"otps.whatsapp.login_or_create": func(c *SDKConfig) bool { return c.OTPs.WhatsAppLoginOrCreate },
-	"otps.whatsapp.send":            func(c *SDKConfig) bool { return c.OTPs.WhatsAppSend },
-	"otps.email.login_or_create":    func(c *SDKConfig) bool { return c.OTPs.EmailLoginOrCreate },
-	"otps.email.send":               func(c *SDKConfig) bool { return c.OTPs.EmailSend },
+// switches are the words by which routes name their switches. A new product
+// adds its lines here.
+var switches = map[string]productSwitch{
+	"magic_links.login_or_create": {"magic_links.login_or_create_enabled", func(c *SDKConfig) bool { return c.MagicLinks.LoginOrCreate }},
+	"magic_links.send":            {"magic_links.send_enabled", func(c *SDKConfig) bool { return c.MagicLinks.Send }},
+	"magic_links": {"magic_links.login_or_create_enabled", func(c *SDKConfig) bool {
+		return c.MagicLinks.LoginOrCreate || c.MagicLinks.Send
+	}},
 
-	"webauthn":        func(c *SDKConfig) bool { return c.WebAuthn.Enabled },
-	"webauthn.create": func(c *SDKConfig) bool { return c.WebAuthn.Enabled && c.WebAuthn.Create },
+	"otps.sms.login_or_create":      {"otps.sms_login_or_create_enabled", func(c *SDKConfig) bool { return c.OTPs.SMSLoginOrCreate }},
+	"otps.sms.send":                 {"otps.sms_send_enabled", func(c *SDKConfig) bool { return c.OTPs.SMSSend }},
+	"otps.whatsapp.login_or_create": {"otps.whatsapp_login_or_create_enabled", func(c *SDKConfig) bool { return c.OTPs.WhatsAppLoginOrCreate }},
+	"otps.whatsapp.send":            {"otps.whatsapp_send_enabled", func(c *SDKConfig) bool { return c.OTPs.WhatsAppSend }},
+	"otps.email.login_or_create":    {"otps.email_login_or_create_enabled", func(c *SDKConfig) bool { return c.OTPs.EmailLoginOrCreate }},
+	"otps.email.send":               {"otps.email_send_enabled", func(c *SDKConfig) bool { return c.OTPs.EmailSend }},
+	"otps":                          {"otps.email_login_or_create_enabled", func(c *SDKConfig) bool { return c.OTPs.Any() }},
+
+	"webauthn":        {"webauthn.enabled", func(c *SDKConfig) bool { return c.WebAuthn.Enabled }},
+	"webauthn.create": {"webauthn.create_webauthns", func(c *SDKConfig) bool { return c.WebAuthn.Enabled && c.WebAuthn.Create }},
 }
 
 // HasPublicToken reports whether token names this environment.

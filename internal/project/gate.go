@@ -60,8 +60,8 @@ func (s *Service) PublicGate(ctx context.Context, in *wire.Incoming) (context.Co
 		return nil, err
 	}
 	for _, need := range in.Endpoint.Needs {
-		if granted, ok := switches[need]; !ok || !granted(&env.Config.SDK) {
-			return nil, errSDKDisabled.WithMessage("%s is not enabled for client SDKs. Switch it on with `gatehouse sdk-config set`.", need)
+		if needed := switches[need]; needed.on == nil || !needed.on(&env.Config.SDK) {
+			return nil, errSDKDisabled.WithMessage("This is not enabled for client SDKs. Set %s with `gatehouse sdk-config set`.", needed.setting)
 		}
 	}
 	caller := &Caller{Browser: true, Origin: origin, SessionToken: presentedSession(env, in, origin)}

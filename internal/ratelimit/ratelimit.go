@@ -37,11 +37,11 @@ func (r Rule) end(now time.Time) time.Time {
 	return store.Time((store.Millis(now)/per + 1) * per)
 }
 
-// Refused is the error for a caller who must wait. Its message and its details
-// name the rule.
+// Refused is the error for a caller who must wait. Its message is for people who
+// sign in; its details name the rule for those who run the server.
 func (r Rule) Refused(retryAfter time.Duration) *apierr.Error {
 	return errTooMany.
-		WithMessage("Too many requests: the limit %q allows %s. Try again in %s.", r.Name, r.rate(), seconds(retryAfter)).
+		WithMessage("Too many requests. Try again in %s.", seconds(retryAfter)).
 		WithDetails(map[string]any{"rule": r.Name, "rate": r.rate()}).
 		WithRetryAfter(retryAfter)
 }

@@ -176,14 +176,14 @@ func TestWindowsBeginAtTheTopOfTheirLength(t *testing.T) {
 
 func TestRefusedNamesTheRule(t *testing.T) {
 	err := Rule{Name: "sends per number", Limit: 5, Per: time.Hour}.Refused(1500 * time.Millisecond)
-	want := `Too many requests: the limit "sends per number" allows 5 per hour. Try again in 2 seconds.`
-	if err.Status != 429 || err.Type != "too_many_requests" || err.Message != want || err.RetryAfter != 1500*time.Millisecond || err.Details["rule"] != "sends per number" {
+	want := `Too many requests. Try again in 2 seconds.`
+	if err.Status != 429 || err.Type != "too_many_requests" || err.Message != want || err.RetryAfter != 1500*time.Millisecond || err.Details["rule"] != "sends per number" || err.Details["rate"] != "5 per hour" {
 		t.Errorf("%+v", err)
 	}
 	if !errors.Is(err, apierr.New(429, "too_many_requests", "Too many requests.")) {
 		t.Error("is another error")
 	}
-	if got := (Rule{Limit: 5, Per: 10 * time.Minute}).Refused(time.Millisecond).Message; !strings.HasSuffix(got, `allows 5 per 10m0s. Try again in 1 second.`) {
+	if got := (Rule{Limit: 5, Per: 10 * time.Minute}).Refused(time.Millisecond); got.Details["rate"] != "5 per 10m0s" || !strings.HasSuffix(got.Message, "in 1 second.") {
 		t.Error(got)
 	}
 }

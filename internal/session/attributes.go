@@ -12,7 +12,7 @@ var errAttributes = apierr.New(401, "attribute_mismatch", "The sign-in is being 
 // Reset is embedded in the responses of factors that prove an address or a
 // number. Login fills it in.
 type Reset struct {
-	ResetSessions bool `json:"reset_sessions" required:"true" description:"The user's other sessions were ended: this was the first proof of who the user is."`
+	ResetSessions bool `json:"reset_sessions" required:"true" description:"This was the first proof of who the user is, and ended sessions or took ways to sign in away that somebody had made before it."`
 }
 
 func (r *Reset) resetResult() *Reset { return r }

@@ -13,7 +13,8 @@ func (c *Core) Hooks() user.Hooks {
 			return c.downgrade(tx, env, u.UserID, factorID)
 		},
 		OnDelete: func(tx *store.Tx, env *project.Environment, userID string) error {
-			return removeOfUser(tx, env.ID, userID)
+			_, err := removeOfUser(tx, env.ID, userID)
+			return err
 		},
 	}
 }

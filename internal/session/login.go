@@ -197,6 +197,7 @@ func (c *Core) settle(ctx context.Context, tx *store.Tx, j *join, proof *Proof, 
 // whom nothing vouched for until now may come from somebody else than whoever
 // made the user: unless it is part of one of the user's sessions, all sessions
 // end, and so do the ways to sign in that were added meanwhile (pre-hijacking).
+// It reports whether there were any.
 func (c *Core) apply(ctx context.Context, tx *store.Tx, j *join, row *user.Row, proof *Proof) (reset bool, err error) {
 	if proof.Apply == nil {
 		return false, nil
@@ -205,20 +206,22 @@ func (c *Core) apply(ctx context.Context, tx *store.Tx, j *join, row *user.Row, 
 	if err != nil {
 		return false, err
 	}
+	first := false
 	err = c.users.Apply(tx, j.env, row, func(u *user.User) error {
 		unvouched := !u.Proven()
 		if err := proof.Apply(u); err != nil {
 			return err
 		}
-		if reset = unvouched && u.Proven() && !own; reset {
-			u.DropUnvouched()
+		if first = unvouched && u.Proven() && !own; first {
+			reset = u.DropUnvouched()
 		}
 		return nil
 	})
-	if err != nil || !reset {
+	if err != nil || !first {
 		return false, err
 	}
-	if err := removeOfUser(tx, j.env.ID, row.UserID); err != nil {
+	sessions, err := removeOfUser(tx, j.env.ID, row.UserID)
+	if err != nil || sessions == 0 && !reset {
 		return false, err
 	}
 	return true, c.emit(ctx, tx, j.env, "user.reset", proof, nil, "")

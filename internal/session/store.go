@@ -134,9 +134,8 @@ func remove(tx *store.Tx, envID, sessionID string) error {
 }
 
 // removeOfUser removes all of a user's sessions.
-func removeOfUser(tx *store.Tx, envID, userID string) error {
-	_, err := tx.Exec(`DELETE FROM sessions WHERE environment_id = $1 AND user_id = $2`, envID, userID)
-	return err
+func removeOfUser(tx *store.Tx, envID, userID string) (int64, error) {
+	return tx.Exec(`DELETE FROM sessions WHERE environment_id = $1 AND user_id = $2`, envID, userID)
 }
 
 // lockOfUser reads a user's live sessions for a change. Lock the user first.

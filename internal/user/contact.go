@@ -203,12 +203,15 @@ func (u *User) Proven() bool {
 
 // DropUnvouched takes away the ways to sign in that were added while nothing
 // vouched for the user: whoever added them need not be the one who has now
-// proven the address. A password stays, and has to be set anew.
-func (u *User) DropUnvouched() {
+// proven the address. A password stays, and has to be set anew. It reports
+// whether there was anything.
+func (u *User) DropUnvouched() bool {
+	before := len(u.WebAuthnRegistrations) + len(u.TOTPs) + len(u.CryptoWallets) + len(u.BiometricRegistrations)
 	u.WebAuthnRegistrations, u.TOTPs, u.CryptoWallets, u.BiometricRegistrations = nil, nil, nil, nil
 	if u.Password != nil {
 		u.Password.RequiresReset = true
 	}
+	return before > 0 || u.Password != nil
 }
 
 // Hold locks the user's row before anything else of the user is, in the order

@@ -95,7 +95,7 @@ func TestSignUpAndInByLink(t *testing.T) {
 			t.Errorf("the token has %d characters", len(link))
 		}
 		in := finish(s, link, hour).OK()
-		if in.String("user_id") != a.String("user_id") || in.String("method_id") != a.String("email_id") || in.Get("user", "emails", 0, "verified") != true {
+		if in.String("user_id") != a.String("user_id") || in.String("method_id") != a.String("email_id") || in.Get("user", "emails", 0, "verified") != true || in.Get("reset_sessions") != false {
 			t.Errorf("signed in: %s", in.Text)
 		}
 		factor := in.Get("session", "authentication_factors", 0).(map[string]any)

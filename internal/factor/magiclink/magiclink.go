@@ -92,7 +92,7 @@ func (s *Service) mail(tx *store.Tx, r *request, to *user.Reached) error {
 	if err != nil {
 		return err
 	}
-	url, err := emaillink.URL(s.publicURL(), env, link.Kind, token)
+	url, err := link.URL(s.publicURL(), env, token)
 	if err != nil {
 		return err
 	}

@@ -146,6 +146,18 @@ func TestTheAskingBrowserIsForwarded(t *testing.T) {
 	})
 }
 
+// Where the environment wants it, mails link straight to the app.
+func TestDirectLinks(t *testing.T) {
+	each(t, func(t *testing.T, s *authtest.Server) {
+		s.Configure("email_links.direct", "true")
+		mail := ask(s, loginOrCreate, body{"email": "a@example.com"})
+		if want := home + "?stytch_token_type=magic_links&token="; !strings.HasPrefix(mail.Link, want) {
+			t.Errorf("the link is %s, want it to begin with %s", mail.Link, want)
+		}
+		finish(s, token(t, mail.Link), nil).OK()
+	})
+}
+
 // A page learns nothing about who is a user.
 func TestSecurity12Enumeration(t *testing.T) {
 	each(t, func(t *testing.T, s *authtest.Server) {

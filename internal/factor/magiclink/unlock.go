@@ -40,7 +40,7 @@ func (s *Service) MailUnlock(tx *store.Tx, env *project.Environment, row *user.R
 	if err != nil {
 		return false, err
 	}
-	url, err := emaillink.URL(s.publicURL(), env, link.Kind, token)
+	url, err := link.URL(s.publicURL(), env, token)
 	if err != nil {
 		return false, err
 	}

@@ -107,7 +107,7 @@ func signUpAndIn(t *testing.T, s *authtest.Server, c channel) {
 	}
 	methodID := a.String(c.idField)
 	in := finish(s, methodID, " "+m.Code+"\n", hour).OK()
-	if in.String("user_id") != a.String("user_id") || in.String("method_id") != methodID || in.Get("reset_sessions") != true {
+	if in.String("user_id") != a.String("user_id") || in.String("method_id") != methodID || in.Get("reset_sessions") != false {
 		t.Errorf("signed in: %s", in.Text)
 	}
 	list := map[string]string{"phone_number": "phone_numbers", "email": "emails"}[c.field]
