@@ -25,6 +25,7 @@ type target struct {
 	env       *project.Environment
 	basic     string // credentials of the backend API
 	people    []*person
+	filled    int     // users who are there to be in the way
 	perSecond float64 // users written per second while seeding
 }
 
@@ -83,13 +84,14 @@ func (t *target) close() error {
 // are there to be in the way, so the sessions' tokens open nothing.
 func (t *target) fill(ctx context.Context, users int) error {
 	const batch = 1000
+	t.filled = users
 	begin := time.Now()
 	for from := 0; from < users; from += batch {
 		err := t.admin.DB.Update(ctx, func(tx *store.Tx) error {
 			for i := from; i < min(from+batch, users); i++ {
 				first, last := fmt.Sprintf("First%06d", i), fmt.Sprintf("Last%06d", i)
 				row, err := t.admin.Users.Create(tx, t.env, user.NewUser{
-					Email:   fmt.Sprintf("person%06d@mail%03d.example.com", i, i%500),
+					Email:   filledAddress(i),
 					Changes: user.Changes{Name: &user.NameChange{FirstName: &first, LastName: &last}},
 				})
 				if err != nil {
@@ -108,6 +110,9 @@ func (t *target) fill(ctx context.Context, users int) error {
 	t.perSecond = float64(users) / time.Since(begin).Seconds()
 	return nil
 }
+
+// filledAddress is the address of the user that fill wrote as number i.
+func filledAddress(i int) string { return fmt.Sprintf("person%06d@mail%03d.example.com", i, i%500) }
 
 func fillSession(tx *store.Tx, envID, userID string) error {
 	filler := make([]byte, 120)

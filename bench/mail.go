@@ -1,0 +1,202 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/textproto"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/internal/delivery"
+	"gatehouse/internal/outbox"
+	"gatehouse/internal/project"
+	"gatehouse/internal/store"
+)
+
+// sinkMails is how many mails are handed to the sink.
+const sinkMails = 5000
+
+// mails measures what asking for a mail costs, and how fast mails leave. They
+// go to a mail server on the load's core that says yes to everything.
+func (b *bench) mails(t *target) error {
+	const drain = "SQLite: outbox drains mails to a local SMTP sink"
+	asked := []struct {
+		name, path string
+		share      float64
+	}{
+		{"SQLite: otps/email/login_or_create, existing user, 16 callers", "/v1/otps/email/login_or_create", 0.06},
+		{"SQLite: magic_links/email/login_or_create, the same", "/v1/magic_links/email/login_or_create", 0},
+	}
+	if !b.wanted(drain) && !b.wanted(asked[0].name) && !b.wanted(asked[1].name) {
+		return nil
+	}
+	to, err := b.mailTo(t)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = to.Close() }() // the measurement is over
+	for _, m := range asked {
+		if _, err := b.measure(t, m.name, 16, t.askForMail(m.path), m.share); err != nil {
+			return err
+		}
+		if err := b.outboxEmpty(t); err != nil {
+			return err
+		}
+	}
+	if !b.wanted(drain) {
+		return nil
+	}
+	perSecond, err := b.drain(t, to)
+	if err != nil {
+		return fmt.Errorf("%s: %w", drain, err)
+	}
+	b.table.atLeast(drain, fmt.Sprintf("%.0f mails/s", perSecond), perSecond, 1000, "mails/s")
+	return nil
+}
+
+// mailTo starts a sink and makes the environment send its mail there, as much
+// as anybody asks for.
+func (b *bench) mailTo(t *target) (*sink, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &sink{Listener: listener}
+	go s.serve()
+	values, err := json.Marshal(map[string]any{
+		"host": "127.0.0.1", "port": listener.Addr().(*net.TCPAddr).Port, "security": "none", "from": "login@example.com",
+	})
+	if err == nil {
+		_, err = t.admin.Messages.AddSender(b.ctx, t.env, delivery.NewSender{
+			Channel: delivery.Email, Kind: "smtp", Settings: delivery.Settings{Values: values},
+		})
+	}
+	if err == nil {
+		_, err = t.admin.Projects.AddRedirectURL(b.ctx, t.env.ID, "http://localhost:3000/authenticate", project.RedirectTypes, false)
+	}
+	if err == nil {
+		err = t.configure(b.ctx, map[string]string{"messages.email_per_hour": "0"})
+	}
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return s, nil
+}
+
+var askedForMail atomic.Int64
+
+// askForMail asks for mails to users who exist, each in turn: an address gets
+// one link a second.
+func (t *target) askForMail(path string) work {
+	return expect(func(_, _ int) []byte {
+		i := int(askedForMail.Add(1)) % t.filled
+		return request("POST", path, t.basic, fmt.Sprintf(`{"email":%q}`, filledAddress(i)))
+	})
+}
+
+// outboxEmpty waits until the server has done what a load left behind.
+func (b *bench) outboxEmpty(t *target) error {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		s, err := t.admin.Outbox.Stats(b.ctx)
+		if err != nil || s == (outbox.Stats{}) {
+			return err
+		}
+	}
+	return errors.New("the outbox did not drain")
+}
+
+// drain returns how many mails a second go from the outbox to the sink.
+func (b *bench) drain(t *target, to *sink) (perSecond float64, err error) {
+	to.reset()
+	err = t.admin.DB.Update(b.ctx, func(tx *store.Tx) error {
+		for i := range sinkMails {
+			m := delivery.Message{
+				Channel: delivery.Email, Type: delivery.Login, To: filledAddress(i), Name: "Ada",
+				Link: "http://localhost/v1/magic_links/redirect?stytch_token_type=magic_links&token=WJtR5BCy38Szd5AfoDpf0iqFKEt4EE5JhjlWUY7l3FtY",
+			}
+			if err := t.admin.Messages.Enqueue(tx, t.env, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := b.outboxEmpty(t); err != nil {
+		return 0, err
+	}
+	return to.rate(), nil
+}
+
+// sink is a mail server that says yes to everything and looks at nothing.
+type sink struct {
+	net.Listener
+
+	mu          sync.Mutex
+	n           int
+	first, last time.Time
+}
+
+func (s *sink) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.n = 0
+}
+
+func (s *sink) rate() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return float64(s.n-1) / s.last.Sub(s.first).Seconds()
+}
+
+func (s *sink) took() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = time.Now()
+	if s.n++; s.n == 1 {
+		s.first = s.last
+	}
+}
+
+func (s *sink) serve() {
+	for {
+		conn, err := s.Accept()
+		if err != nil {
+			return
+		}
+		go s.talk(textproto.NewConn(conn))
+	}
+}
+
+// talk speaks SMTP with one client.
+func (s *sink) talk(c *textproto.Conn) {
+	defer func() { _ = c.Close() }() // the client has gone
+	err := c.PrintfLine("220 sink")
+	for err == nil {
+		var command string
+		if command, err = c.ReadLine(); err != nil {
+			return
+		}
+		switch {
+		case strings.HasPrefix(command, "EHLO"):
+			err = c.PrintfLine("250-sink\r\n250 8BITMIME")
+		case command == "DATA":
+			if err = c.PrintfLine("354 go"); err != nil {
+				return
+			}
+			if _, err = io.Copy(io.Discard, c.DotReader()); err != nil {
+				return
+			}
+			s.took()
+			err = c.PrintfLine("250 ok")
+		default:
+			err = c.PrintfLine("250 ok")
+		}
+	}
+}
