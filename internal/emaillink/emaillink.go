@@ -83,7 +83,7 @@ type Link struct {
 	MethodID      string // the email_id it was sent to; of an embedded link, its own id
 	Destination   string // where people go, without the token; "" for embedded links
 	CodeChallenge string
-	IPAddress     string // of the client that asked for it
+	IPAddress     string // of the client that asked for it, bounded as session.Started does
 	UserAgent     string
 	BrowserID     string // what the asking browser's cookie says; only its hash is kept
 	ExpiresAt     time.Time
@@ -94,9 +94,6 @@ type Link struct {
 	used        bool
 }
 
-// maxUserAgent bounds what a caller can make a link hold.
-const maxUserAgent = 512
-
 // Issue makes a link and returns its token: 264 bits, of which only the hash is
 // kept.
 func Issue(tx *store.Tx, env *project.Environment, l *Link) (token string, err error) {
@@ -106,7 +103,6 @@ func Issue(tx *store.Tx, env *project.Environment, l *Link) (token string, err e
 	if l.BrowserID != "" {
 		l.browserHash = secret.Hash(l.BrowserID)
 	}
-	l.UserAgent = l.UserAgent[:min(len(l.UserAgent), maxUserAgent)]
 	return token, insert(tx, env.ID, l)
 }
 

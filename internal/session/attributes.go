@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"strings"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/project"
@@ -31,14 +32,14 @@ type MatchOptions struct {
 }
 
 // Check returns attribute_mismatch when an attribute that must be the same is
-// not. What was not sent matches nothing.
+// not. What was not sent matches nothing. started is as Started gave it.
 func (m *Matching) Check(started Attributes) error {
 	if m.Options == nil {
 		return nil
 	}
 	var now Attributes
 	if m.Attributes != nil {
-		now = *m.Attributes
+		now = m.Attributes.bounded()
 	}
 	ip := !m.Options.IPMatchRequired || now.IPAddress != "" && now.IPAddress == started.IPAddress
 	agent := !m.Options.UserAgentMatchRequired || now.UserAgent != "" && now.UserAgent == started.UserAgent
@@ -48,13 +49,24 @@ func (m *Matching) Check(started Attributes) error {
 	return nil
 }
 
+// maxAttribute bounds what a caller can make a row, and every JWT, hold.
+const maxAttribute = 512
+
+// bounded is the part of the attributes that is kept and compared.
+func (a Attributes) bounded() Attributes {
+	for _, text := range []*string{&a.IPAddress, &a.UserAgent} {
+		*text = strings.ToValidUTF8((*text)[:min(len(*text), maxAttribute)], "")
+	}
+	return a
+}
+
 // Started is what a request that starts a sign-in says of the client: what a
-// server tells, or what the browser's door sees.
+// server tells, or what the browser's door sees. It is of bounded length.
 func Started(ctx context.Context, told *Attributes) Attributes {
 	caller := project.CallerFrom(ctx)
 	switch {
 	case !caller.Browser && told != nil:
-		return *told
+		return told.bounded()
 	case !caller.Browser:
 		return Attributes{}
 	}
@@ -62,5 +74,5 @@ func Started(ctx context.Context, told *Attributes) Attributes {
 	if caller.IP.IsValid() {
 		a.IPAddress = caller.IP.String()
 	}
-	return a
+	return a.bounded()
 }

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/event"
@@ -313,21 +312,14 @@ func (c *Core) lockLive(tx *store.Tx, j *join) (*Record, error) {
 	return r, err
 }
 
-// maxUserAgent bounds the part of a client's user agent that sessions keep: it
-// is in every JWT.
-const maxUserAgent = 512
-
 func clientAttributes(ctx context.Context, proof *Proof, old Attributes) Attributes {
-	seen := old
-	caller := project.CallerFrom(ctx)
 	switch {
 	case proof.Attributes != nil:
-		seen = *proof.Attributes
-	case caller.Browser:
-		seen = Started(ctx, nil)
+		return proof.Attributes.bounded()
+	case project.CallerFrom(ctx).Browser:
+		return Started(ctx, nil)
 	}
-	seen.UserAgent = strings.ToValidUTF8(seen.UserAgent[:min(len(seen.UserAgent), maxUserAgent)], "")
-	return seen
+	return old
 }
 
 // extend moves the expiry to the given number of minutes from now and merges

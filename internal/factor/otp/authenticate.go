@@ -57,7 +57,7 @@ func (s *Service) prove(ctx context.Context, tx *store.Tx, a attempt, resp *auth
 	if !held || !c.open(tx.Now) {
 		return proof, store.Keep(errUnable) // the attempt stays counted
 	}
-	if err := a.check(c); err != nil {
+	if err := a.matching.Check(c.attributes); err != nil {
 		proof.UserID = c.userID
 		return proof, err
 	}
@@ -99,15 +99,6 @@ func (s *Service) hold(tx *store.Tx, env *project.Environment, methodID string) 
 		err = errNotFound
 	}
 	return c, err
-}
-
-// check decides whether the code is typed where it was asked for.
-func (a *attempt) check(c *code) error {
-	if a.matching.Attributes != nil {
-		now := kept(*a.matching.Attributes)
-		a.matching.Attributes = &now
-	}
-	return a.matching.Check(c.attributes)
 }
 
 // describe completes the proof with the address or number that the code was

@@ -100,7 +100,7 @@ func (s *Service) issue(tx *store.Tx, r *request, to *user.Reached) (text string
 	}
 	c = &code{
 		methodID: to.FactorID, userID: to.Row.UserID, channel: r.via,
-		attributes: kept(r.attributes), expiresAt: tx.Now.Add(r.lifetime),
+		attributes: r.attributes, expiresAt: tx.Now.Add(r.lifetime),
 	}
 	env := r.caller.Env
 	if c.mac, err = s.keys.MAC(purpose, env.ID, []byte(c.methodID), []byte(text)); err != nil {
@@ -125,15 +125,4 @@ func find(tx *store.Tx, env *project.Environment, methodID, lock string) (*code,
 		return nil, false, err
 	}
 	return c, tx.Now.Sub(c.expiresAt) < keepFor, nil
-}
-
-// maxAttribute bounds what a caller can make a code hold.
-const maxAttribute = 512
-
-// kept is the part of a client's attributes that is kept and compared.
-func kept(a session.Attributes) session.Attributes {
-	for _, text := range []*string{&a.IPAddress, &a.UserAgent} {
-		*text = strings.ToValidUTF8((*text)[:min(len(*text), maxAttribute)], "")
-	}
-	return a
 }

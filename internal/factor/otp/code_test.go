@@ -69,18 +69,6 @@ func FuzzParseCode(f *testing.F) {
 	})
 }
 
-func FuzzAttributes(f *testing.F) {
-	for _, s := range []string{"", "Mozilla/5.0", strings.Repeat("é", 300), "\xff\xfe", strings.Repeat("a", 511) + "é"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		once := kept(session.Attributes{IPAddress: s, UserAgent: s})
-		if len(once.UserAgent) > maxAttribute || strings.ToValidUTF8(once.UserAgent, "") != once.UserAgent || once != kept(once) {
-			t.Errorf("%q is kept as %q", s, once.UserAgent)
-		}
-	})
-}
-
 func FuzzAutofillHost(f *testing.F) {
 	for _, s := range []string{"https://app.example.com", "http://localhost:3000", "", "null", "https://[::1]:8080", "%zz"} {
 		f.Add(s)
