@@ -49,7 +49,7 @@ func eachWithMail(t *testing.T, patience int, test func(t *testing.T, s *authtes
 }
 
 func smtpSender(mails *smtptest.Server, patience int) delivery.NewSender {
-	values := fmt.Sprintf(`{"host": %q, "port": %d, "security": "none", "from": "login@example.com", "timeout_seconds": %d}`, mails.Host, mails.Port, patience)
+	values := fmt.Sprintf(`{"host": %q, "port": %d, "security": "none", "from": "login@example.com", "from_name": "Shop", "timeout_seconds": %d}`, mails.Host, mails.Port, patience)
 	return delivery.NewSender{Channel: delivery.Email, Kind: "smtp", Settings: delivery.Settings{Values: json.RawMessage(values)}}
 }
 
@@ -141,7 +141,7 @@ func TestALinkArrivesOnceAndSignsIn(t *testing.T) {
 			t.Fatalf("arrived: %+v", got)
 		}
 		o := openMail(t, got[0])
-		if to := o.Get("To"); to != "<ada@example.com>" || o.Get("Subject") == "" || !strings.HasPrefix(o.Get("Message-Id"), "<message-test-") {
+		if o.Get("To") != "<ada@example.com>" || o.Get("From") != `"Shop" <login@example.com>` || o.Get("Subject") == "" || !strings.HasPrefix(o.Get("Message-Id"), "<message-test-") {
 			t.Errorf("the header is %v", o.Header)
 		}
 		link := linkOf(t, s, got[0])

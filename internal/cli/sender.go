@@ -115,7 +115,7 @@ type senderAddSMTP struct {
 	AllowPlaintext bool   `help:"Allow --security none to another machine than this one."`
 	Username       string `placeholder:"NAME" help:"User name; without one there is no authentication."`
 	From           string `required:"" placeholder:"ADDRESS" help:"The address mails come from, where the template says nothing else."`
-	FromName       string `placeholder:"NAME" help:"The name mails come from."`
+	FromName       string `placeholder:"NAME" help:"The name mails come from, where the template says nothing else; the project's when left out."`
 	DKIMDomain     string `name:"dkim-domain" placeholder:"DOMAIN" help:"Sign mails for this domain (DKIM), where the server does not."`
 	DKIMSelector   string `name:"dkim-selector" placeholder:"NAME" help:"The selector the key is published under."`
 	DKIMKeyFile    string `name:"dkim-key-file" placeholder:"FILE" help:"PEM file of the private key that signs, RSA or Ed25519."`

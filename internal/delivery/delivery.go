@@ -77,6 +77,7 @@ type Envelope struct {
 	Locale        string    `json:"locale"`
 	To            string    `json:"to"`
 	From          Address   `json:"from"`     // e-mail: what the template says; the sender has the last word
+	DefaultName   bool      `json:"-"`        // From has the project's name, for want of a better one
 	ReplyTo       Address   `json:"reply_to"` // e-mail; empty: none
 	Subject       string    `json:"subject"`  // e-mail
 	Text          string    `json:"text"`     // the plain part of an e-mail; the whole of an SMS

@@ -36,7 +36,7 @@ type Config struct {
 	Username       string `json:"username,omitempty"`        // "": no authentication
 	Password       string `json:"-"`
 	From           string `json:"from"`                      // an address: what an envelope's From leaves open
-	FromName       string `json:"from_name,omitempty"`       // shown when an envelope's From has no name
+	FromName       string `json:"from_name,omitempty"`       // shown when the template names nobody; "": the project's name
 	Hello          string `json:"hello,omitempty"`           // how this client calls itself; "": the domain of From
 	DKIM           *DKIM  `json:"dkim,omitempty"`            // nil: the server signs, or nobody does
 	MaxConnections int    `json:"max_connections,omitempty"` // at the same time; 0: 8

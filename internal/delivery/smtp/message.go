@@ -122,7 +122,7 @@ func (s *Sender) write(m *delivery.Envelope) (*letter, error) {
 	}
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	name := m.From.Name
-	if name == "" {
+	if name == "" || m.DefaultName && s.fromName != "" {
 		name = s.fromName
 	}
 	msg.FromMailAddress(from.named(name))

@@ -136,7 +136,7 @@ func renderEmail(app string, t *Template, m *delivery.Message, e *delivery.Envel
 		}
 	}
 	if e.From.Name == "" {
-		e.From.Name = clean(app, maxApp)
+		e.From.Name, e.DefaultName = clean(app, maxApp), true
 	}
 	w := wordMail(l, app, m, style)
 	e.Subject, e.Text = w.Subject, w.text()
