@@ -77,6 +77,19 @@ export function newEmail() {
   return `person-${process.pid}-${people}@example.com`;
 }
 
+// Area codes of the United States. In each of them 555-0100 to 555-0199 is kept for stories, and reaches nobody.
+const areas = [202, 206, 212, 213, 305, 312, 404, 415, 503, 617, 702, 917];
+let phones = 0;
+
+// A phone number in the United States that no other user of this run has: +12025550100. They take turns with their area
+// codes, since a block of numbers gets so many texts an hour.
+export function newPhone() {
+  const [area, line] = [areas[phones % areas.length], Math.floor(phones / areas.length)];
+  phones += 1;
+  assert.ok(line < 100, 'out of numbers that reach nobody');
+  return `+1${area}55501${String(line).padStart(2, '0')}`;
+}
+
 // A user with one passkey, and the device that holds it. With minutes, the registration also starts a session.
 export async function userWithPasskey(api, { minutes, authenticator, ...fields } = {}) {
   const email = newEmail();

@@ -51,6 +51,16 @@ export class Server {
     return command(['sdk-config', 'set', 'test', ...switches, '--data', this.data]);
   }
 
+  // Changes settings of the environment, such as 'user_lock.threshold=5', as an operator does meanwhile.
+  set(...settings) {
+    return command(['environment', 'set', 'test', ...settings, '--data', this.data]);
+  }
+
+  // What `gatehouse explain` says of a request.
+  explain(request_id) {
+    return command(['explain', request_id, '--data', this.data]);
+  }
+
   // Lets links lead to the URL, in which {} stands for any value of a parameter, and waits until the server knows of it.
   async allowRedirect(url) {
     await command(['redirect-url', 'add', 'test', url, '--data', this.data]);
