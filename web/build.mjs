@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "..", "internal", "ui", "dist");
-const pages = ["start", "demo", "mailbox", "reference", "hop"];
+const pages = ["start", "demo", "mailbox", "reference", "hop", "services"];
 
 const browser = {
   absWorkingDir: here,

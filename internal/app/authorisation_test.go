@@ -14,17 +14,18 @@ import (
 // open lists every route that needs no credential, each with its reason: a
 // route that is not here must refuse all the wrong callers below.
 var open = map[string]string{
-	"GET /healthz":                       "load balancers ask it",
-	"GET /readyz":                        "load balancers ask it",
-	"GET /openapi.json":                  "describes the API, holds no data",
-	"GET /reference":                     "describes the API, holds no data",
-	"GET /ui/*":                          "scripts and styles of the pages",
-	"POST /sdk/v1/events":                "telemetry that is read and dropped",
-	"GET /v1/sessions/jwks/{project_id}": "public keys",
-	"GET /.well-known/webauthn":          "related origins, read by browsers",
-	"GET /metrics":                       "has a bearer token of its own",
-	"GET /v1/magic_links/redirect":       "people open it from their mail; it changes nothing",
-	"POST /v1/magic_links/redirect":      "the button of the same page",
+	"GET /healthz":                        "load balancers ask it",
+	"GET /readyz":                         "load balancers ask it",
+	"GET /openapi.json":                   "describes the API, holds no data",
+	"GET /reference":                      "describes the API, holds no data",
+	"GET /clientside-services/index.html": "reads phone numbers in the browser, holds no data",
+	"GET /ui/*":                           "scripts and styles of the pages",
+	"POST /sdk/v1/events":                 "telemetry that is read and dropped",
+	"GET /v1/sessions/jwks/{project_id}":  "public keys",
+	"GET /.well-known/webauthn":           "related origins, read by browsers",
+	"GET /metrics":                        "has a bearer token of its own",
+	"GET /v1/magic_links/redirect":        "people open it from their mail; it changes nothing",
+	"POST /v1/magic_links/redirect":       "the button of the same page",
 }
 
 // TestAuthorisationMatrix is security case 23: every route of the table, every

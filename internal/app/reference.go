@@ -11,7 +11,8 @@ import (
 )
 
 // reference are the routes by which the API describes itself, without the
-// network: the OpenAPI document and the page that shows it.
+// network: the OpenAPI document and the page that shows it. The frame of the
+// browser SDK comes from the same files.
 func (a *App) reference() []wire.Endpoint {
 	pages := ui.New()
 	describe := sync.OnceValues(func() ([]byte, error) {
@@ -31,6 +32,7 @@ func (a *App) reference() []wire.Endpoint {
 			http.ServeContent(w, r, "openapi.json", time.Time{}, bytes.NewReader(doc))
 		})),
 		wire.Raw(http.MethodGet, "/reference", wire.Open, pages.Reference()),
+		wire.Raw(http.MethodGet, ui.ServicesPath, wire.Open, pages.Services()),
 		wire.Raw(http.MethodGet, ui.Prefix+"*", wire.Open, pages.Assets()),
 	}
 }

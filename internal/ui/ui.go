@@ -1,7 +1,8 @@
 // Package ui owns the pages the binary carries: the start page, the mailbox and the demo's page of `gatehouse dev`, the
-// API reference, and the page behind e-mailed links (Hop). It serves the files built from web/ (dist is committed),
-// each under a strict content security policy and with a content hash in its address. It never reads the database
-// and never imports a domain: what a page shows comes from the API, from the demo's backend or from what it is given.
+// API reference, the page behind e-mailed links (Hop) and the frame of the official browser SDK (Services). It serves
+// the files built from web/ (dist is committed), each under a strict content security policy and with a content hash in
+// its address. It never reads the database and never imports a domain: what a page shows comes from the API, from the
+// demo's backend or from what it is given.
 package ui
 
 import (
