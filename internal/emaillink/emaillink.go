@@ -85,6 +85,7 @@ type Link struct {
 	CodeChallenge string
 	IPAddress     string // of the client that asked for it, bounded as session.Started does
 	UserAgent     string
+	SessionID     string // the session it has to be used in, "" for none
 	BrowserID     string // what the asking browser's cookie says; only its hash is kept
 	ExpiresAt     time.Time
 
@@ -171,9 +172,10 @@ func (l *Link) Use(tx *store.Tx, env *project.Environment) (bool, error) {
 	return take(tx, env.ID, l.hash)
 }
 
-// Withdraw ends all open links of a user's method.
-func Withdraw(tx *store.Tx, env *project.Environment, userID, methodID string) error {
-	return deleteOfMethod(tx, env.ID, userID, methodID)
+// WithdrawOthers ends a user's links except those of one method, and returns how
+// many there were.
+func WithdrawOthers(tx *store.Tx, env *project.Environment, userID, methodID string) (int64, error) {
+	return deleteOthers(tx, env.ID, userID, methodID)
 }
 
 // Purge removes up to budget links that have been over for a week.

@@ -8,10 +8,10 @@ import (
 
 func insert(tx *store.Tx, envID string, l *Link) error {
 	_, err := tx.Exec(`INSERT INTO email_links (environment_id, token_hash, kind, user_id, method_id, destination, code_challenge,
-		ip_address, user_agent, browser_hash, created_at, expires_at, used_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, NULL)`,
+		ip_address, user_agent, session_id, browser_hash, created_at, expires_at, used_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, NULL)`,
 		envID, l.hash, string(l.Kind), l.UserID, l.MethodID, l.Destination, l.CodeChallenge, l.IPAddress, l.UserAgent,
-		l.browserHash, store.Millis(l.createdAt), store.Millis(l.ExpiresAt))
+		l.SessionID, l.browserHash, store.Millis(l.createdAt), store.Millis(l.ExpiresAt))
 	return err
 }
 
@@ -19,9 +19,9 @@ func byHash(tx *store.Tx, envID string, hash []byte) (*Link, error) {
 	l := &Link{hash: hash}
 	var created, expires int64
 	var used *int64
-	err := tx.QueryRow(`SELECT kind, user_id, method_id, destination, code_challenge, ip_address, user_agent, browser_hash,
+	err := tx.QueryRow(`SELECT kind, user_id, method_id, destination, code_challenge, ip_address, user_agent, session_id, browser_hash,
 		created_at, expires_at, used_at FROM email_links WHERE environment_id = $1 AND token_hash = $2`, envID, hash).
-		Scan(&l.Kind, &l.UserID, &l.MethodID, &l.Destination, &l.CodeChallenge, &l.IPAddress, &l.UserAgent, &l.browserHash,
+		Scan(&l.Kind, &l.UserID, &l.MethodID, &l.Destination, &l.CodeChallenge, &l.IPAddress, &l.UserAgent, &l.SessionID, &l.browserHash,
 			&created, &expires, &used)
 	l.createdAt, l.ExpiresAt, l.used = store.Time(created), store.Time(expires), used != nil
 	return l, err
@@ -36,6 +36,10 @@ func take(tx *store.Tx, envID string, hash []byte) (bool, error) {
 func deleteOfMethod(tx *store.Tx, envID, userID, methodID string) error {
 	_, err := tx.Exec(`DELETE FROM email_links WHERE environment_id = $1 AND user_id = $2 AND method_id = $3`, envID, userID, methodID)
 	return err
+}
+
+func deleteOthers(tx *store.Tx, envID, userID, methodID string) (int64, error) {
+	return tx.Exec(`DELETE FROM email_links WHERE environment_id = $1 AND user_id = $2 AND method_id <> $3`, envID, userID, methodID)
 }
 
 func deleteOfUser(tx *store.Tx, envID, userID string) error {

@@ -46,18 +46,19 @@ func (c *Core) Holding(ctx context.Context, h *Holder) (*Held, error) {
 // Reach finds whom a message to a contact goes to: the user who was named, who
 // gets the contact if it is new to them, or else whoever has it.
 func (h *Held) Reach(tx *store.Tx, c user.Contact) (*user.Reached, error) {
-	var row *user.Row
-	var err error
 	switch {
 	case h.which != nil:
-		_, row, err = h.core.read(tx, h.env, *h.which)
+		r, row, err := h.core.read(tx, h.env, *h.which)
+		if err != nil {
+			return nil, err
+		}
+		return h.core.users.Attach(tx, h.env, row, c, r.ID)
 	case h.userID != "":
-		row, err = user.ForUpdate(tx, h.env, h.userID)
-	default:
-		return c.Find(tx, h.env)
+		row, err := user.ForUpdate(tx, h.env, h.userID)
+		if err != nil {
+			return nil, err
+		}
+		return h.core.users.Attach(tx, h.env, row, c, "")
 	}
-	if err != nil {
-		return nil, err
-	}
-	return h.core.users.Attach(tx, h.env, row, c)
+	return c.Find(tx, h.env)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/emaillink"
 	"gatehouse/internal/event"
 	"gatehouse/internal/project"
 	"gatehouse/internal/store"
@@ -24,11 +25,17 @@ type Proof struct {
 	// Attributes, when the request carries them, replace what the session
 	// remembers of the client.
 	Attributes *Attributes
+	// Uncounted is set by a verdict that is nobody's failure, such as on a link
+	// that was used already. A locked user is refused all the same.
+	Uncounted bool
 	// Unlocks lifts the user's lock: the proof was sent to the user for that.
 	Unlocks bool
 	// Apply is the change to the user that comes with the proof, such as an
 	// address that is now verified. It may be nil.
 	Apply func(*user.User) error
+	// Done runs last in the transaction of a login that succeeds, for rows that
+	// many logins wait for. It may be nil.
+	Done func(*store.Tx) error
 }
 
 type request[T any] interface {
@@ -174,6 +181,9 @@ func (c *Core) settle(ctx context.Context, tx *store.Tx, j *join, proof *Proof, 
 	if row.Locked(tx.Now) {
 		return nil, errLocked.WithRetryAfter(row.LockExpiresAt.Sub(tx.Now))
 	}
+	if verdict != nil && proof.Uncounted {
+		return nil, store.Keep(verdict)
+	}
 	if verdict != nil {
 		return nil, c.failed(ctx, tx, j.env, row, proof, verdict)
 	}
@@ -189,7 +199,11 @@ func (c *Core) settle(ctx context.Context, tx *store.Tx, j *join, proof *Proof, 
 		return nil, err
 	}
 	done.reset = reset
-	return done, c.emit(ctx, tx, j.env, "login", proof, done.record, "success")
+	err = c.emit(ctx, tx, j.env, "login", proof, done.record, "success")
+	if err == nil && proof.Done != nil {
+		err = proof.Done(tx)
+	}
+	return done, err
 }
 
 // apply makes the change that comes with a proof. The first proof of a user
@@ -219,8 +233,12 @@ func (c *Core) apply(ctx context.Context, tx *store.Tx, j *join, row *user.Row, 
 	if err != nil || !first {
 		return false, err
 	}
+	links, err := emaillink.WithdrawOthers(tx, j.env, row.UserID, proof.Factor.id())
+	if err != nil {
+		return false, err
+	}
 	sessions, err := removeOfUser(tx, j.env.ID, row.UserID)
-	if err != nil || sessions == 0 && !reset {
+	if err != nil || links+sessions == 0 && !reset {
 		return false, err
 	}
 	return true, c.emit(ctx, tx, j.env, "user.reset", proof, nil, "")

@@ -105,5 +105,5 @@ func (c *Core) AttachOwn(ctx context.Context, tx *store.Tx, contact user.Contact
 			return nil, err
 		}
 	}
-	return c.users.Attach(tx, project.CallerFrom(ctx).Env, who.User, contact)
+	return c.users.Attach(tx, project.CallerFrom(ctx).Env, who.User, contact, who.Session.ID)
 }

@@ -110,7 +110,7 @@ func FindByFactor(tx *store.Tx, env *project.Environment, kind, factorID string)
 }
 
 func findByValue(tx *store.Tx, env *project.Environment, kind, value string) (*Row, error) {
-	return find(tx, kinds[kind].notFound, selectByValue, env.ID, store.Millis(tx.Now), kind, value)
+	return find(tx, kinds[kind].notFound, selectByValue, env.ID, kind, value)
 }
 
 func find(tx *store.Tx, notFound error, query string, args ...any) (*Row, error) {

@@ -2,6 +2,7 @@ package user
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"gatehouse/internal/apierr"
@@ -19,6 +20,10 @@ type Reached struct {
 	FactorID string // the email_id or phone_id
 	Value    string // the contact in canonical form: where a message goes
 	Created  bool   // by this call
+	// SessionID, when set, is the session in which the contact was added: it has
+	// to be proven there, or whoever adds somebody else's address has them sign
+	// in to the wrong account.
+	SessionID string
 }
 
 // SignsUp reports whether a message welcomes the user rather than lets them
@@ -39,7 +44,12 @@ func (c Contact) Canonical() (string, error) {
 	if c.Kind == KindPhone {
 		return CanonicalPhone(c.Value)
 	}
-	return CanonicalEmail(c.Value)
+	address, err := CanonicalEmail(c.Value)
+	if err != nil {
+		return "", err
+	}
+	// Other spellings lead to the sandbox's address too.
+	return address, Contact{KindEmail, address}.refuseSandbox()
 }
 
 // Find reads the user who has the contact, or returns email_not_found or
@@ -124,8 +134,9 @@ func (s *Service) FindOrCreate(tx *store.Tx, env *project.Environment, c Contact
 // Attach reaches a contact of a certain user. One that is new to the user is
 // added, to be proven within five minutes, after which it is gone again; it
 // takes the place of one that is still waiting for that. A user who has an
-// unverified address or number of another sort gets no further one.
-func (s *Service) Attach(tx *store.Tx, env *project.Environment, row *Row, c Contact) (*Reached, error) {
+// unverified address or number of another sort gets no further one. sessionID
+// is the session in which this happens, "" when a server names the user.
+func (s *Service) Attach(tx *store.Tx, env *project.Environment, row *Row, c Contact, sessionID string) (*Reached, error) {
 	value, err := c.Canonical()
 	if err != nil {
 		return nil, err
@@ -151,7 +162,18 @@ func (s *Service) Attach(tx *store.Tx, env *project.Environment, row *Row, c Con
 	if err != nil {
 		return nil, err
 	}
-	return c.reached(row, value, false)
+	to, err := c.reached(row, value, false)
+	if err != nil {
+		return nil, err
+	}
+	u, err := row.User()
+	if err != nil {
+		return nil, err
+	}
+	if f := u.contact(c.Kind, value); !f.ExpiresAt.IsZero() {
+		to.SessionID = sessionID
+	}
+	return to, nil
 }
 
 func (u *User) attach(env *project.Environment, now time.Time, c Contact) error {
@@ -193,25 +215,32 @@ func (u *User) Prove(kind, factorID string) bool {
 // Proven reports whether anything vouches for who the user is: a verified
 // address or number, or an account at an identity provider.
 func (u *User) Proven() bool {
-	for _, f := range u.Factors() {
-		if (f.Kind == KindEmail || f.Kind == KindPhone || f.Kind == KindOAuth) && f.Verified {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(u.Factors(), Factor.vouches)
+}
+
+// vouches reports whether the factor says who its user is: others only say that
+// it is the same user as before.
+func (f Factor) vouches() bool {
+	return (f.Kind == KindEmail || f.Kind == KindPhone || f.Kind == KindOAuth) && f.Verified
 }
 
 // DropUnvouched takes away the ways to sign in that were added while nothing
-// vouched for the user: whoever added them need not be the one who has now
-// proven the address. A password stays, and has to be set anew. It reports
-// whether there was anything.
-func (u *User) DropUnvouched() bool {
-	before := len(u.WebAuthnRegistrations) + len(u.TOTPs) + len(u.CryptoWallets) + len(u.BiometricRegistrations)
-	u.WebAuthnRegistrations, u.TOTPs, u.CryptoWallets, u.BiometricRegistrations = nil, nil, nil, nil
-	if u.Password != nil {
-		u.Password.RequiresReset = true
+// vouched for the user, all but what has now been proven: whoever added them
+// need not be who proved it. A password stays, and has to be set anew. It
+// reports whether there was anything.
+func (u *User) DropUnvouched() (dropped bool) {
+	for _, f := range u.Factors() {
+		switch {
+		case f.vouches():
+			continue
+		case f.Kind == KindPassword:
+			u.Password.RequiresReset = true
+		default:
+			u.remove(f.Kind, f.ID)
+		}
+		dropped = true
 	}
-	return before > 0 || u.Password != nil
+	return dropped
 }
 
 // Hold locks the user's row before anything else of the user is, in the order

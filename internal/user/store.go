@@ -16,7 +16,10 @@ const (
 		JOIN users u ON u.environment_id = f.environment_id AND u.id = f.user_id
 		WHERE f.environment_id = $1 AND (f.expires_at IS NULL OR f.expires_at > $2)`
 	selectByFactor = selectThroughFactor + " AND f.id = $3"
-	selectByValue  = selectThroughFactor + " AND f.kind = $3 AND f.value = $4"
+	// A value that was added and is not proven yet is nobody's to be found by.
+	selectByValue = "SELECT " + RowColumns + ` FROM user_factors f
+		JOIN users u ON u.environment_id = f.environment_id AND u.id = f.user_id
+		WHERE f.environment_id = $1 AND f.expires_at IS NULL AND f.kind = $2 AND f.value = $3`
 )
 
 func insertUser(tx *store.Tx, env *project.Environment, r *Row, u *User) error {

@@ -10,7 +10,8 @@ import (
 )
 
 // checkClaims refuses values that another user has, or this one twice. A value
-// that another user attached without proving it in time is freed.
+// that another user added and has not proven is freed: whoever adds somebody
+// else's address must not keep them from it.
 func (s *Service) checkClaims(tx *store.Tx, env *project.Environment, was, u *User) error {
 	own := map[[2]string]bool{}
 	for _, f := range was.Factors() {
@@ -45,7 +46,7 @@ func (s *Service) checkClaims(tx *store.Tx, env *project.Environment, was, u *Us
 	return nil
 }
 
-// free makes sure that nobody holds the factor's value.
+// free makes sure that nobody holds the factor's value for good.
 func (s *Service) free(tx *store.Tx, env *project.Environment, f Factor) error {
 	holder, expires, err := valueHolder(tx, env, f)
 	if errors.Is(err, store.ErrNoRows) {
@@ -54,11 +55,17 @@ func (s *Service) free(tx *store.Tx, env *project.Environment, f Factor) error {
 	if err != nil {
 		return err
 	}
-	if expires == nil || tx.Now.Before(store.Time(*expires)) {
+	if expires == nil {
 		return kinds[f.Kind].duplicate
 	}
-	// Writing the other user down as the clock has it lets the value go.
-	_, err = s.Change(tx, env, holder, func(*User) error { return nil })
+	_, err = s.Change(tx, env, holder, func(u *User) error {
+		for _, other := range u.Factors() {
+			if other.Kind == f.Kind && other.Value == f.Value {
+				u.remove(other.Kind, other.ID)
+			}
+		}
+		return nil
+	})
 	if errors.Is(err, errUserNotFound) {
 		return nil // deleted a moment ago, which frees it too
 	}

@@ -36,21 +36,21 @@ func (s *Service) prove(ctx context.Context, tx *store.Tx, req *authenticateRequ
 	if err != nil {
 		return proof, err
 	}
-	if !held || !link.Open(tx.Now) {
+	proof.UserID = link.UserID
+	if proof.Uncounted = !held || !link.Open(tx.Now); proof.Uncounted {
 		return proof, errUnable
 	}
 	if err := req.mayOpen(link); err != nil {
-		proof.UserID = link.UserID
 		return proof, err
 	}
 	first, err := link.Use(tx, env)
 	if err != nil {
 		return proof, err
 	}
-	if !first {
+	if proof.Uncounted = !first; proof.Uncounted {
 		return proof, errUnable // another request was faster
 	}
-	proof.UserID, resp.MethodID = link.UserID, link.MethodID
+	proof.SessionID, resp.MethodID = link.SessionID, link.MethodID
 	return proof, nil
 }
 

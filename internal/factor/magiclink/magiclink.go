@@ -86,7 +86,8 @@ func (s *Service) mail(tx *store.Tx, r *request, to *user.Reached) error {
 	}
 	link := &emaillink.Link{
 		Kind: emaillink.MagicLink, UserID: to.Row.UserID, MethodID: to.FactorID, Destination: leg.destination, CodeChallenge: r.challenge,
-		IPAddress: r.attributes.IPAddress, UserAgent: r.attributes.UserAgent, BrowserID: r.browserID, ExpiresAt: tx.Now.Add(leg.lifetime),
+		IPAddress: r.attributes.IPAddress, UserAgent: r.attributes.UserAgent, SessionID: to.SessionID, BrowserID: r.browserID,
+		ExpiresAt: tx.Now.Add(leg.lifetime),
 	}
 	token, err := emaillink.Issue(tx, env, link)
 	if err != nil {

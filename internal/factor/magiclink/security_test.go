@@ -211,6 +211,62 @@ func TestSecurity14PreHijack(t *testing.T) {
 	})
 }
 
+// What came with the account goes too: a phone that nobody proved, and links that
+// lie around.
+func TestSecurity16UnprovenCredentialsEnd(t *testing.T) {
+	each(t, func(t *testing.T, s *authtest.Server) {
+		userID := s.Call(http.MethodPost, "/v1/users", body{"email": "victim@example.com", "phone_number": "+12025550123"}).OK().String("user_id")
+		waiting := s.Call(http.MethodPost, embed, body{"user_id": userID}).OK().String("token")
+		code := s.Call(http.MethodPost, "/v1/otps/sms/send", body{"phone_number": "+12025550123"}).OK()
+		text := s.Mail("+12025550123").Code
+		first := ask(s, loginOrCreate, body{"email": "victim@example.com"})
+		second := ask(s, loginOrCreate, body{"email": "victim@example.com"})
+		if in := finish(s, token(t, first.Link), hour).OK(); in.Get("reset_sessions") != true || len(in.Get("user", "phone_numbers").([]any)) != 0 {
+			t.Errorf("the owner is answered %s", in.Text)
+		}
+		finish(s, waiting, hour).Refused(404, "magic_link_not_found")
+		s.Call(http.MethodPost, "/v1/otps/authenticate", body{"method_id": code.String("phone_id"), "code": text}).Refused(404, "otp_code_not_found")
+		s.Clock.Advance(time.Second)
+		s.Call(http.MethodPost, "/v1/otps/sms/send", body{"phone_number": "+12025550123"}).Refused(404, "phone_number_not_found")
+		finish(s, token(t, second.Link), nil).OK() // the owner's own links stay
+	})
+}
+
+// Whoever adds somebody else's address to their account catches nobody in it:
+// the owner signs up with it as if nothing was, and the link that adds it works
+// in the session that asked for it only.
+func TestSecurity14AddingSomebodyElsesAddress(t *testing.T) {
+	each(t, func(t *testing.T, s *authtest.Server) {
+		eve := finish(s, token(t, ask(s, loginOrCreate, body{"email": "eve@example.com"}).Link), hour).OK()
+		page := s.Browser()
+		page.Token = eve.String("session_token")
+		trap := func(victim string) string {
+			s.Clock.Advance(time.Second)
+			page.Call(http.MethodPost, "/sdk/v1/magic_links/email/send/secondary", body{"email": victim}).OK()
+			return token(t, s.Mail(victim).Link)
+		}
+		link := trap("victim@example.com")
+		innocent := s.Browser()
+		innocent.Call(http.MethodPost, "/sdk/v1/magic_links/authenticate", body{"token": link, "session_duration_minutes": 60}).Refused(404, "session_not_found")
+		finish(s, link, hour).Refused(404, "session_not_found")
+
+		s.Clock.Advance(time.Second)
+		signup := s.Call(http.MethodPost, loginOrCreate, body{"email": "victim@example.com"}).OK()
+		if signup.Get("user_created") != true || signup.String("user_id") == eve.String("user_id") {
+			t.Errorf("the owner is led to %s", signup.Text)
+		}
+		page.Call(http.MethodPost, "/sdk/v1/magic_links/authenticate", body{"token": link, "session_duration_minutes": 60}).Refused(404, "magic_link_not_found")
+		s.Clock.Advance(time.Second)
+		page.Call(http.MethodPost, "/sdk/v1/magic_links/email/send/secondary", body{"email": "victim@example.com"}).Refused(400, "duplicate_email")
+
+		// In the session that asked for it, it adds the address.
+		own := trap("eve2@example.com")
+		if in := page.Call(http.MethodPost, "/sdk/v1/magic_links/authenticate", body{"token": own, "session_duration_minutes": 60}).OK(); len(in.Get("user", "emails").([]any)) != 2 {
+			t.Errorf("the address is not added: %s", in.Text)
+		}
+	})
+}
+
 // The same proof within the user's own session takes nothing away.
 func TestProvingAnAddressWithinASession(t *testing.T) {
 	each(t, func(t *testing.T, s *authtest.Server) {

@@ -30,7 +30,7 @@ func (s *Service) MailUnlock(tx *store.Tx, env *project.Environment, row *user.R
 	}
 	at := slices.IndexFunc(u.Emails, func(e user.Email) bool { return e.Verified })
 	destination, err := env.Destination(project.RedirectLogin, "")
-	if at < 0 || err != nil {
+	if at < 0 || err != nil || project.IsNative(destination) { // any app can claim a scheme, and nobody holds a verifier
 		return false, nil
 	}
 	link := &emaillink.Link{

@@ -1,6 +1,7 @@
 package otp
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -28,10 +29,10 @@ type attempt struct {
 	matching       session.Matching
 }
 
-// prove finishes with a code. Where none was sent there was nothing to guess,
-// and a code that is right but over is nobody's failure; a wrong one counts
-// towards the user's lock, be the code that was sent open or over, and uses it
-// up a little.
+// prove finishes with a code. Where none was sent, or the one that was is over,
+// there is nothing to guess, and nobody's failure: whoever knows a method_id
+// could lock its user from a code that died long ago. A wrong guess at a code
+// that is open counts towards the user's lock, and uses the code up a little.
 func (s *Service) prove(ctx context.Context, tx *store.Tx, a attempt, resp *authenticateResponse) (session.Proof, error) {
 	env := project.CallerFrom(ctx).Env
 	proof := session.Proof{Factor: session.Factor{Type: "otp"}, Attributes: a.matching.Attributes}
@@ -43,33 +44,33 @@ func (s *Service) prove(ctx context.Context, tx *store.Tx, a attempt, resp *auth
 	if err != nil {
 		return proof, err
 	}
+	proof.UserID = c.userID
 	if !right {
-		if err := countWrong(tx, env.ID, c); err != nil {
-			return proof, err
+		if proof.Uncounted = !c.open(tx.Now); proof.Uncounted {
+			return proof, errNotFound // nothing could be won: it locks nobody
 		}
-		proof.UserID = c.userID
-		return proof, errNotFound
+		return proof, cmp.Or(countWrong(tx, env.ID, c), error(errNotFound))
 	}
 	number, held, err := describe(tx, env, c, &proof)
 	if err != nil {
 		return proof, err
 	}
-	if !held || !c.open(tx.Now) {
-		return proof, store.Keep(errUnable) // the attempt stays counted
+	if proof.Uncounted = !held || !c.open(tx.Now); proof.Uncounted {
+		return proof, errUnable
 	}
 	if err := a.matching.Check(c.attributes); err != nil {
-		proof.UserID = c.userID
 		return proof, err
 	}
 	first, err := take(tx, env.ID, c)
 	if err != nil {
 		return proof, err
 	}
-	if !first {
-		return proof, store.Keep(errUnable) // another request was faster
+	if proof.Uncounted = !first; proof.Uncounted {
+		return proof, errUnable // another request was faster
 	}
-	proof.UserID, resp.MethodID = c.userID, c.methodID
-	return proof, c.countProof(tx, env, number)
+	proof.SessionID, resp.MethodID = c.sessionID, c.methodID
+	proof.Done = func(tx *store.Tx) error { return c.countProof(tx, env, number) }
+	return proof, nil
 }
 
 // hold finds the code of a method, counts the attempt, and locks the user's row

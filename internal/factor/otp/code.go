@@ -24,8 +24,8 @@ var (
 
 const (
 	digits = 6
-	// maxWrong is how many wrong guesses use a code up.
-	maxWrong = 5
+	// maxWrong is how many wrong guesses use a code up: as many as lock its user.
+	maxWrong = 10
 	// The lifetime of a code, in minutes.
 	usualMinutes, minMinutes, maxMinutes = 2, 1, 10
 	// keepFor is how long a code that is over is still told from one that never was.
@@ -43,6 +43,7 @@ type code struct {
 	mac        []byte
 	attempts   int64 // wrong guesses
 	attributes session.Attributes
+	sessionID  string // the session it has to be typed in, "" for none
 	expiresAt  time.Time
 	used       bool
 }
@@ -100,7 +101,7 @@ func (s *Service) issue(tx *store.Tx, r *request, to *user.Reached) (text string
 	}
 	c = &code{
 		methodID: to.FactorID, userID: to.Row.UserID, channel: r.via,
-		attributes: r.attributes, expiresAt: tx.Now.Add(r.lifetime),
+		attributes: r.attributes, sessionID: to.SessionID, expiresAt: tx.Now.Add(r.lifetime),
 	}
 	env := r.caller.Env
 	if c.mac, err = s.keys.MAC(purpose, env.ID, []byte(c.methodID), []byte(text)); err != nil {

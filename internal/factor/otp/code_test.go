@@ -9,7 +9,6 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/project"
 	"gatehouse/internal/secret"
-	"gatehouse/internal/session"
 )
 
 // Each digit of a code is any digit, the first ones too.

@@ -11,12 +11,13 @@ import (
 
 func replace(tx *store.Tx, envID string, c *code) error {
 	_, err := tx.Exec(`INSERT INTO passcodes (environment_id, method_id, user_id, channel, code_mac, attempts, ip_address, user_agent,
-		created_at, expires_at, used_at) VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, NULL)
+		session_id, created_at, expires_at, used_at) VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, NULL)
 		ON CONFLICT (environment_id, method_id) DO UPDATE SET user_id = excluded.user_id, channel = excluded.channel,
 			code_mac = excluded.code_mac, attempts = 0, ip_address = excluded.ip_address, user_agent = excluded.user_agent,
+			session_id = excluded.session_id,
 			created_at = excluded.created_at, expires_at = excluded.expires_at, used_at = NULL`,
 		envID, c.methodID, c.userID, string(c.channel), c.mac, c.attributes.IPAddress, c.attributes.UserAgent,
-		store.Millis(tx.Now), store.Millis(c.expiresAt))
+		c.sessionID, store.Millis(tx.Now), store.Millis(c.expiresAt))
 	return err
 }
 
@@ -24,9 +25,9 @@ func byMethod(tx *store.Tx, envID, methodID, lock string) (*code, error) {
 	c := &code{methodID: methodID}
 	var expires int64
 	var used *int64
-	err := tx.QueryRow(`SELECT user_id, channel, code_mac, attempts, ip_address, user_agent, expires_at, used_at
+	err := tx.QueryRow(`SELECT user_id, channel, code_mac, attempts, ip_address, user_agent, session_id, expires_at, used_at
 		FROM passcodes WHERE environment_id = $1 AND method_id = $2`+lock, envID, methodID).
-		Scan(&c.userID, &c.channel, &c.mac, &c.attempts, &c.attributes.IPAddress, &c.attributes.UserAgent, &expires, &used)
+		Scan(&c.userID, &c.channel, &c.mac, &c.attempts, &c.attributes.IPAddress, &c.attributes.UserAgent, &c.sessionID, &expires, &used)
 	c.expiresAt, c.used = store.Time(expires), used != nil
 	return c, err
 }

@@ -1,7 +1,8 @@
 -- +goose Up
 -- One-time links by the SHA-256 of their token. A used or expired link stays
 -- for a while, so that whoever opens it is told so. browser_hash is that of the
--- cookie of the browser that asked for the link, empty when a server did.
+-- cookie of the browser that asked for the link, empty when a server did. A link
+-- that adds an address works in its session_id only.
 CREATE TABLE email_links (
     environment_id TEXT_C NOT NULL,
     token_hash     BYTEA  NOT NULL,
@@ -12,6 +13,7 @@ CREATE TABLE email_links (
     code_challenge TEXT   NOT NULL,
     ip_address     TEXT   NOT NULL,
     user_agent     TEXT   NOT NULL,
+    session_id     TEXT_C NOT NULL,
     browser_hash   BYTEA  NOT NULL,
     created_at     BIGINT NOT NULL,
     expires_at     BIGINT NOT NULL,

@@ -1,7 +1,8 @@
 -- +goose Up
 -- The one passcode that was last sent to an address or number, which method_id
 -- names: as a MAC, never as itself. One that is over stays for a while, so that
--- whoever types it is told so.
+-- whoever types it is told so. A code that adds an address or a number works in
+-- its session_id only.
 CREATE TABLE passcodes (
     environment_id TEXT_C NOT NULL,
     method_id      TEXT_C NOT NULL,
@@ -11,6 +12,7 @@ CREATE TABLE passcodes (
     attempts       BIGINT NOT NULL,
     ip_address     TEXT   NOT NULL,
     user_agent     TEXT   NOT NULL,
+    session_id     TEXT_C NOT NULL,
     created_at     BIGINT NOT NULL,
     expires_at     BIGINT NOT NULL,
     used_at        BIGINT,
