@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"gatehouse/internal/apierr"
@@ -26,14 +27,25 @@ type refusal struct {
 	event event.Event
 }
 
+// client is what a flood is told by: where it comes from, and what refuses it.
+type client struct {
+	environmentID string
+	network       netip.Prefix
+	rule          any
+}
+
 const (
 	waitingRefusals = 256
 	// refusalBatch bounds one transaction.
 	refusalBatch = 64
 )
 
-// refusalsLogged bounds what one environment can have written.
-var refusalsLogged = ratelimit.Rule{Name: "refusals in the log", Limit: 50, Per: time.Second}
+// What one environment can have written, and of that one client, so that a
+// flood neither fills the disk nor keeps the refusals of others out.
+var (
+	refusalsLogged = ratelimit.Rule{Name: "refusals in the log", Limit: 50, Per: time.Second}
+	refusalsOfOne  = ratelimit.Rule{Name: "refusals of a client in the log", Limit: 10, Per: time.Minute}
+)
 
 func newRefusals(now func() time.Time) *refusals {
 	return &refusals{waiting: make(chan refusal, waitingRefusals), local: ratelimit.NewLocal(now)}
@@ -45,6 +57,9 @@ func (r *refusals) limited(ctx context.Context, e *apierr.Error) {
 	caller := project.CallerFrom(ctx)
 	if caller == nil {
 		return // no environment whose log it could be in
+	}
+	if ok, _ := r.local.Take(refusalsOfOne, client{caller.Env.ID, ratelimit.Network(caller.IP), e.Details["rule"]}); !ok {
+		return
 	}
 	if ok, _ := r.local.Take(refusalsLogged, caller.Env.ID); !ok {
 		return

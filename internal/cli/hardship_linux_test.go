@@ -124,8 +124,10 @@ func TestAFailedSyncEndsTheServer(t *testing.T) {
 	}
 	p.change()
 	status, answer, err := in.call(p.url, http.MethodPost, "/v1/users", map[string]any{"email": "lost@example.com"})
-	if err != nil || status < 500 || answer["error_type"] != "internal_server_error" {
-		t.Errorf("the write answered %d %v %v", status, answer, err)
+	// Work in the background may meet the broken disk first: then the server is
+	// gone, and nobody answers.
+	if err == nil && (status < 500 || answer["error_type"] != "internal_server_error") {
+		t.Errorf("the write answered %d %v", status, answer)
 	}
 	if code := p.exit(); code != exitFailed {
 		t.Errorf("it ended with %d", code)

@@ -25,6 +25,7 @@ const (
 var (
 	errTimeout = errors.New("the attempt took too long")
 	errStopped = errors.New("the process is stopping")
+	errLost    = errors.New("another worker has the job")
 )
 
 // attempt is one job in the hands of a handler, and then how it went.
@@ -235,16 +236,21 @@ func (q *Queue) turn(ctx context.Context, done []*attempt, limit int) ([]*Job, e
 // exchange settles attempts, keeps others and claims up to limit jobs, each for
 // the time of a lease, in one transaction.
 func (q *Queue) exchange(ctx context.Context, done, kept []*attempt, limit int, lease func(kind string) time.Duration) (jobs []*Job, err error) {
-	settled := make([]*Job, len(done))
+	settled, lost := make([]*Job, len(done)), []*attempt{}
 	err = q.db.Update(ctx, func(tx *store.Tx) error {
+		lost = lost[:0]
 		for i, a := range done {
 			if settled[i], err = q.settle(tx, a); err != nil {
 				return err
 			}
 		}
 		for _, a := range kept {
-			if err := renew(tx, a.job, lease(a.job.Kind)); err != nil {
+			ok, err := renew(tx, a.job, lease(a.job.Kind))
+			if err != nil {
 				return err
+			}
+			if !ok {
+				lost = append(lost, a)
 			}
 		}
 		jobs, err = claim(tx, q.kinds(), limit, lease)
@@ -252,6 +258,9 @@ func (q *Queue) exchange(ctx context.Context, done, kept []*attempt, limit int, 
 	})
 	if err != nil {
 		return nil, err
+	}
+	for _, a := range lost {
+		a.cancel(errLost) // another worker does it, and once is enough
 	}
 	for i, a := range done {
 		q.report(ctx, a, settled[i])

@@ -95,10 +95,10 @@ func remove(tx *store.Tx, j *Job) error {
 	return err
 }
 
-// renew puts off the end of a lease, unless another worker has the job by now.
-func renew(tx *store.Tx, j *Job, lease time.Duration) error {
-	_, err := tx.Exec(`UPDATE outbox SET run_at = $3`+held, j.ID, j.claims, store.Millis(tx.Now.Add(lease)))
-	return err
+// renew puts off the end of a lease; false when another worker has the job.
+func renew(tx *store.Tx, j *Job, lease time.Duration) (bool, error) {
+	n, err := tx.Exec(`UPDATE outbox SET run_at = $3`+held, j.ID, j.claims, store.Millis(tx.Now.Add(lease)))
+	return n > 0, err
 }
 
 // write stores what settling decided; false when another worker has the job.

@@ -21,15 +21,17 @@ var (
 // windows are fixed: ten minutes begin at :00, :10 and so on, a day at midnight
 // UTC. A budget of 0 is none.
 type MessagesConfig struct {
-	SMSCountries      []string `json:"sms_countries"`          // countries that SMS may be sent to, as ISO 3166-1 alpha-2 codes
-	WhatsAppCountries []string `json:"whatsapp_countries"`     // countries that WhatsApp messages may be sent to
-	NumberBudget      *int     `json:"number_per_ten_minutes"` // texts to one number in ten minutes; 0: any number
-	PrefixBudget      *int     `json:"prefix_per_hour"`        // texts to numbers that differ in their last four digits only, in an hour; 0: any number
-	SMSBudget         *int     `json:"sms_per_day"`            // SMS of the environment in a day; 0: any number
-	WhatsAppBudget    *int     `json:"whatsapp_per_day"`       // WhatsApp messages of the environment in a day; 0: any number
-	EmailBudget       *int     `json:"email_per_hour"`         // e-mails that people can ask for to one address in an hour; 0: any number
-	ConversionAfter   *int     `json:"conversion_after"`       // after this many texts to a country in an hour, enough of their codes must have been typed in; 0: never
-	ConversionPercent *int     `json:"conversion_percent"`     // how many of a hundred are enough, 0..100; 0: none
+	SMSCountries      []string `json:"sms_countries"`              // countries that SMS may be sent to, as ISO 3166-1 alpha-2 codes
+	WhatsAppCountries []string `json:"whatsapp_countries"`         // countries that WhatsApp messages may be sent to
+	NumberBudget      *int     `json:"number_per_ten_minutes"`     // texts to one number in ten minutes; 0: any number
+	PrefixBudget      *int     `json:"prefix_per_hour"`            // texts to numbers that differ in their last four digits only, in an hour; 0: any number
+	SMSBudget         *int     `json:"sms_per_day"`                // SMS of the environment in a day; 0: any number
+	WhatsAppBudget    *int     `json:"whatsapp_per_day"`           // WhatsApp messages of the environment in a day; 0: any number
+	EmailBudget       *int     `json:"email_per_hour"`             // e-mails that people can ask for to one address in an hour; 0: any number
+	EmailDayBudget    *int     `json:"emails_per_day"`             // e-mails that people can ask for in a day, all together; 0 (the default): any number
+	NetworkBudget     *int     `json:"texts_per_network_per_hour"` // texts that pages of one IP address (of IPv6, one /64) can ask for in an hour; 0: any number
+	ConversionAfter   *int     `json:"conversion_after"`           // after this many texts to a country in an hour, enough of their codes must have been typed in; 0: never
+	ConversionPercent *int     `json:"conversion_percent"`         // how many of a hundred are enough, 0..100; 0: none
 }
 
 // The countries that text messages may go to unless an environment says
@@ -71,6 +73,12 @@ func (c *Config) WhatsAppBudget() int { return orNumber(c.Messages.WhatsAppBudge
 // EmailBudget is how many e-mails one address gets in an hour.
 func (c *Config) EmailBudget() int { return orNumber(c.Messages.EmailBudget, 20) }
 
+// EmailDayBudget is how many e-mails people can ask for in a day.
+func (c *Config) EmailDayBudget() int { return orNumber(c.Messages.EmailDayBudget, 0) }
+
+// NetworkBudget is how many texts the pages of one network get in an hour.
+func (c *Config) NetworkBudget() int { return orNumber(c.Messages.NetworkBudget, 20) }
+
 // Conversion is the rule that texts to a country must be followed by logins:
 // after so many in an hour, at least percent of their codes. It is off when one
 // of them is 0.
@@ -93,6 +101,7 @@ func (m MessagesConfig) inForce(c *Config) MessagesConfig {
 	for to, value := range map[**int]int{
 		&m.NumberBudget: c.NumberBudget(), &m.PrefixBudget: c.PrefixBudget(), &m.SMSBudget: c.SMSBudget(),
 		&m.WhatsAppBudget: c.WhatsAppBudget(), &m.EmailBudget: c.EmailBudget(),
+		&m.EmailDayBudget: c.EmailDayBudget(), &m.NetworkBudget: c.NetworkBudget(),
 	} {
 		*to = &value
 	}
@@ -121,6 +130,8 @@ func (c *Config) checkMessages() error {
 		{"messages.sms_per_day", m.SMSBudget, maxBudget},
 		{"messages.whatsapp_per_day", m.WhatsAppBudget, maxBudget},
 		{"messages.email_per_hour", m.EmailBudget, maxBudget},
+		{"messages.emails_per_day", m.EmailDayBudget, maxBudget},
+		{"messages.texts_per_network_per_hour", m.NetworkBudget, maxBudget},
 		{"messages.conversion_after", m.ConversionAfter, maxBudget},
 		{"messages.conversion_percent", m.ConversionPercent, 100},
 	} {

@@ -121,7 +121,7 @@ func (r *request) limit(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	return delivery.Budget(tx, r.caller.Env, delivery.Email, address)
+	return delivery.Budget(tx, r.caller, delivery.Email, address)
 }
 
 // checkTemplates refuses templates that do not exist or say something else,

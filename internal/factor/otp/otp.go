@@ -152,7 +152,7 @@ func (r *request) limit(tx *store.Tx) error {
 	if !ok {
 		return perRecipient.Refused(wait)
 	}
-	return delivery.Budget(tx, r.caller.Env, r.via, r.key)
+	return delivery.Budget(tx, r.caller, r.via, r.key)
 }
 
 // messageTypes are what a code comes in: for a user who is active, and for one

@@ -322,6 +322,7 @@ var methodID = regexp.MustCompile(`(email|phone-number)-test-[0-9a-f]{8}-[0-9a-f
 // the method_id, which does not tell when it was made.
 func TestSecurity12Enumeration(t *testing.T) {
 	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
+		s.Configure("messages.number_per_ten_minutes", "20")
 		s.Call(http.MethodPost, "/v1/users", body{"email": "known@example.com", "phone_number": "+14155550001"}).OK()
 		pairs := map[channel][]string{sms: {"+14155550001", "+14155550002"}, whatsapp: {"+14155550001", "+14155550003"}, email: {"known@example.com", "unknown@example.com"}}
 		for c, pair := range pairs {
@@ -351,6 +352,47 @@ func TestSecurity12Enumeration(t *testing.T) {
 				}
 			}
 			s.Clock.Advance(10 * time.Minute)
+		}
+	})
+}
+
+// A stranger uses up a share of what an address or a number gets, and its owner
+// gets the rest; and an address does not become another by a tag.
+func TestSecurity63StrangersUseUpAShare(t *testing.T) {
+	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
+		rule := func(a *authtest.Answer) any { return a.Refused(429, "too_many_requests").Get("error_details", "rule") }
+		align(s, time.Hour)
+		ask := func(c channel) *authtest.Answer {
+			s.Clock.Advance(time.Second)
+			return s.Browser().Call(http.MethodPost, "/sdk/v1/otps/"+c.name+"/login_or_create", c.fields(nil))
+		}
+		for range 5 {
+			ask(email).OK()
+		}
+		if got := rule(ask(email)); got != "e-mails per address and network" {
+			t.Errorf("refused by %v", got)
+		}
+		login(s, email, nil) // as from somewhere else
+		for range 3 {
+			ask(sms).OK()
+		}
+		if got := rule(ask(sms)); got != "texts per number and network" {
+			t.Errorf("refused by %v", got)
+		}
+		login(s, sms, nil)
+		for i := range 17 { // 20 in all
+			ask(sms.at(fmt.Sprintf("+1415555%04d", 3000+i))).OK()
+		}
+		if got := rule(ask(sms.at("+14155553999"))); got != "texts per network" {
+			t.Errorf("refused by %v", got)
+		}
+		for i := range 20 {
+			login(s, email.at(fmt.Sprintf("tag+%d@example.com", i)), nil)
+		}
+		s.Clock.Advance(time.Second)
+		other := email.at("TAG+more+more@example.com")
+		if got := rule(s.Call(http.MethodPost, other.path("login_or_create"), other.fields(nil))); got != "e-mails per address" {
+			t.Errorf("refused by %v", got)
 		}
 	})
 }
