@@ -152,22 +152,26 @@ func (r *runner) collect(a *attempt) {
 	}
 }
 
-// expiring are the attempts whose lease wants to be renewed.
-func (r *runner) expiring() (kept []*attempt) {
+// expiring reports whether some lease wants to be renewed.
+func (r *runner) expiring() bool {
 	now := r.q.db.Now()
 	for a := range r.running {
 		if !now.Before(a.renewAt) {
-			kept = append(kept, a)
+			return true
 		}
 	}
-	// In one order everywhere, so that no two processes wait for each other.
-	slices.SortFunc(kept, func(a, b *attempt) int { return strings.Compare(a.job.ID, b.job.ID) })
-	return kept
+	return false
+}
+
+// held are the attempts under way, in the one order in which all processes lock
+// their jobs.
+func (r *runner) held() []*attempt {
+	return slices.SortedFunc(maps.Keys(r.running), func(a, b *attempt) int { return strings.Compare(a.job.ID, b.job.ID) })
 }
 
 // look asks whether a round has anything to do, without writing.
 func (r *runner) look() bool {
-	if len(r.settling) > 0 || len(r.expiring()) > 0 {
+	if len(r.settling) > 0 || r.expiring() {
 		return true
 	}
 	if r.stopping() || len(r.running) >= r.q.workers {
@@ -195,11 +199,10 @@ func (r *runner) round() {
 		if r.stopping() {
 			free = 0
 		}
-		kept := r.expiring()
-		if free <= 0 && len(r.settling)+len(kept) == 0 {
+		if free <= 0 && len(r.settling) == 0 && !r.expiring() {
 			return
 		}
-		jobs, err := r.q.exchange(r.ctx, r.settling, kept, free, func(string) time.Duration { return runLease })
+		jobs, err := r.q.exchange(r.ctx, r.settling, r.held(), free, func(string) time.Duration { return runLease })
 		if r.failed = err != nil; r.failed {
 			// What is done stays in settling, and is noted at a later tick.
 			r.q.logger.Error("taking jobs failed", "error", err)
@@ -207,9 +210,6 @@ func (r *runner) round() {
 		}
 		r.q.track(len(jobs) - len(r.settling))
 		r.settling = nil
-		for _, a := range kept {
-			a.renewAt = r.q.db.Now().Add(renewal)
-		}
 		for _, j := range jobs {
 			r.start(j)
 		}
@@ -233,23 +233,29 @@ func (q *Queue) turn(ctx context.Context, done []*attempt, limit int) ([]*Job, e
 	return q.exchange(ctx, done, nil, limit, func(kind string) time.Duration { return q.handlers[kind].lease() })
 }
 
-// exchange settles attempts, keeps others and claims up to limit jobs, each for
-// the time of a lease, in one transaction.
-func (q *Queue) exchange(ctx context.Context, done, kept []*attempt, limit int, lease func(kind string) time.Duration) (jobs []*Job, err error) {
-	settled, lost := make([]*Job, len(done)), []*attempt{}
+// exchange settles attempts, renews the leases of those under way that need it
+// and claims up to limit jobs, in one transaction and by its instant: a worker
+// that was held up would otherwise take its own jobs as lost by another.
+func (q *Queue) exchange(ctx context.Context, done, held []*attempt, limit int, lease func(kind string) time.Duration) (jobs []*Job, err error) {
+	settled := make([]*Job, len(done))
+	var renewed, lost []*attempt
+	var now time.Time
 	err = q.db.Update(ctx, func(tx *store.Tx) error {
-		lost = lost[:0]
+		renewed, lost, now = nil, nil, tx.Now
 		for i, a := range done {
 			if settled[i], err = q.settle(tx, a); err != nil {
 				return err
 			}
 		}
-		for _, a := range kept {
+		for _, a := range held {
+			if now.Before(a.renewAt) {
+				continue
+			}
 			ok, err := renew(tx, a.job, lease(a.job.Kind))
 			if err != nil {
 				return err
 			}
-			if !ok {
+			if renewed = append(renewed, a); !ok {
 				lost = append(lost, a)
 			}
 		}
@@ -258,6 +264,9 @@ func (q *Queue) exchange(ctx context.Context, done, kept []*attempt, limit int, 
 	})
 	if err != nil {
 		return nil, err
+	}
+	for _, a := range renewed {
+		a.renewAt = now.Add(renewal)
 	}
 	for _, a := range lost {
 		a.cancel(errLost) // another worker does it, and once is enough
