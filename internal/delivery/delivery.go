@@ -1,9 +1,10 @@
 // Package delivery owns messages to people: a feature enqueues one in the
 // transaction of the fact it tells of, and a worker renders it and hands it to
 // the senders of the environment, in order, until one takes it. It owns the
-// table of senders. It never decides whether somebody may be written to, and
-// never knows users. Below it, template words the messages, and smtp, webhook,
-// twilio and mailbox send them.
+// table of senders, and how many messages an environment lets people ask for
+// (Budget). It never decides whom a message is for, and never knows users. Below
+// it, template words the messages, and smtp, webhook, twilio and mailbox send
+// them.
 package delivery
 
 import (

@@ -192,7 +192,7 @@ type issued struct {
 	token  string // "" until unsealed
 	// verdict of an authorization check, nil when none was asked for.
 	verdict *verdict
-	reset   bool // the user's other sessions were ended
+	reset   bool // what was made before the user's first proof was ended (Reset)
 }
 
 // show fills a result with a session: its token, a JWT, itself. It signs, so

@@ -47,8 +47,8 @@ type EmbeddedFactor struct {
 	EmbeddedID string `json:"embedded_id" required:"true"`
 }
 
-// id is the identifier of the user's factor that this one is, "" for factors
-// without an object of their own.
+// id is the identifier of the user's factor that this one is, "" where it is
+// none of the user's: an embeddable link, or a factor without an object.
 func (f *Factor) id() string {
 	switch {
 	case f.EmailFactor != nil:

@@ -61,8 +61,8 @@ func Login[Req, Resp any, PReq request[Req], PResp response[Resp]](
 		})
 }
 
-// LoginAfter is Login for factors that hash or call another server first:
-// prepare runs once, outside any transaction, and hands its result to prove.
+// LoginAfter is Login for factors that check the request, hash or call another
+// server first: prepare runs once, outside any transaction, and hands its result to prove.
 func LoginAfter[Req, Resp, P any, PReq request[Req], PResp response[Resp]](
 	c *Core, prepare func(ctx context.Context, req PReq) (P, error),
 	prove func(ctx context.Context, tx *store.Tx, req PReq, prepared P, resp PResp) (Proof, error),

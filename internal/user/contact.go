@@ -134,7 +134,7 @@ func (s *Service) FindOrCreate(tx *store.Tx, env *project.Environment, c Contact
 // Attach reaches a contact of a certain user. One that is new to the user is
 // added, to be proven within five minutes, after which it is gone again; it
 // takes the place of one that is still waiting for that. A user who has an
-// unverified address or number of another sort gets no further one. sessionID
+// unverified address or number that was not added this way gets no further one. sessionID
 // is the session in which this happens, "" when a server names the user.
 func (s *Service) Attach(tx *store.Tx, env *project.Environment, row *Row, c Contact, sessionID string) (*Reached, error) {
 	value, err := c.Canonical()

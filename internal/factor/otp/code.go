@@ -24,7 +24,8 @@ var (
 
 const (
 	digits = 6
-	// maxWrong is how many wrong guesses use a code up: as many as lock its user.
+	// maxWrong is how many wrong guesses use a code up: as many as lock its user
+	// where the environment does not say otherwise.
 	maxWrong = 10
 	// The lifetime of a code, in minutes.
 	usualMinutes, minMinutes, maxMinutes = 2, 1, 10
@@ -116,7 +117,8 @@ func (s *Service) is(env *project.Environment, c *code, text string) (bool, erro
 }
 
 // find reads the code that was last sent to a method, and false when there was
-// none for so long that it does not matter. Ended by lock it is about to change.
+// none for so long that it does not matter. lock ends the query (tx.ForUpdate)
+// when the code is about to change.
 func find(tx *store.Tx, env *project.Environment, methodID, lock string) (*code, bool, error) {
 	c, err := byMethod(tx, env.ID, methodID, lock)
 	if errors.Is(err, store.ErrNoRows) {
