@@ -25,12 +25,8 @@ const day = 24 * time.Hour
 // gives it, or a number in E.164, so that spellings share a counter.
 func Budget(tx *store.Tx, caller *project.Caller, c Channel, to string) error {
 	for _, b := range budgets(caller, c, to) {
-		ok, wait, err := ratelimit.Take(tx, b.rule, caller.Env.ID, ratelimit.Of(b.of...))
-		if err != nil {
+		if err := ratelimit.Spend(tx, b.rule, caller.Env.ID, ratelimit.Of(b.of...)); err != nil {
 			return err
-		}
-		if !ok {
-			return b.rule.Refused(wait)
 		}
 	}
 	return nil

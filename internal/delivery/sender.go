@@ -144,11 +144,7 @@ func (s *Service) RemoveSender(ctx context.Context, env *project.Environment, se
 // Test sends a message through one sender right now, past the queue, and
 // returns what the provider said.
 func (s *Service) Test(ctx context.Context, env *project.Environment, senderID string, m Message) error {
-	var list []*SenderInfo
-	err := s.c.DB.View(ctx, func(tx *store.Tx) (err error) {
-		list, err = senders(tx, env.ID, "")
-		return err
-	})
+	list, err := s.Senders(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -187,20 +183,22 @@ func (s *Service) sendersFor(ctx context.Context, env *project.Environment, c Ch
 		return []*openSender{{Sender: s.c.Mailbox, kind: "mailbox"}}, nil
 	}
 	var list []*openSender
-	var failures error
 	for _, info := range infos {
 		one, err := s.opened.open(s, env.ID, info)
 		if err != nil {
-			failures = errors.Join(failures, err)
-			continue // the next one may work
+			one = &openSender{Sender: broken{err}, kind: info.Kind} // the next one may work
 		}
 		list = append(list, one)
 	}
-	if len(list) == 0 {
-		return nil, failures
-	}
 	return list, nil
 }
+
+// broken is a sender that could not be opened. It fails in its turn, so that
+// whoever looks into the outbox is told.
+type broken struct{ err error }
+
+// Send implements Sender.
+func (b broken) Send(context.Context, *Envelope) error { return b.err }
 
 // openSender is a sender with its connections.
 type openSender struct {

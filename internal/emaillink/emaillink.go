@@ -91,7 +91,6 @@ type Link struct {
 
 	hash        []byte
 	browserHash []byte
-	createdAt   time.Time
 	used        bool
 }
 
@@ -99,7 +98,7 @@ type Link struct {
 // kept.
 func Issue(tx *store.Tx, env *project.Environment, l *Link) (token string, err error) {
 	token = secret.Token()
-	l.hash, l.createdAt = secret.Hash(token), tx.Now
+	l.hash = secret.Hash(token)
 	l.browserHash = []byte{}
 	if l.BrowserID != "" {
 		l.browserHash = secret.Hash(l.BrowserID)

@@ -11,19 +11,19 @@ func insert(tx *store.Tx, envID string, l *Link) error {
 		ip_address, user_agent, session_id, browser_hash, created_at, expires_at, used_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, NULL)`,
 		envID, l.hash, string(l.Kind), l.UserID, l.MethodID, l.Destination, l.CodeChallenge, l.IPAddress, l.UserAgent,
-		l.SessionID, l.browserHash, store.Millis(l.createdAt), store.Millis(l.ExpiresAt))
+		l.SessionID, l.browserHash, store.Millis(tx.Now), store.Millis(l.ExpiresAt))
 	return err
 }
 
 func byHash(tx *store.Tx, envID string, hash []byte) (*Link, error) {
 	l := &Link{hash: hash}
-	var created, expires int64
+	var expires int64
 	var used *int64
 	err := tx.QueryRow(`SELECT kind, user_id, method_id, destination, code_challenge, ip_address, user_agent, session_id, browser_hash,
-		created_at, expires_at, used_at FROM email_links WHERE environment_id = $1 AND token_hash = $2`, envID, hash).
+		expires_at, used_at FROM email_links WHERE environment_id = $1 AND token_hash = $2`, envID, hash).
 		Scan(&l.Kind, &l.UserID, &l.MethodID, &l.Destination, &l.CodeChallenge, &l.IPAddress, &l.UserAgent, &l.SessionID, &l.browserHash,
-			&created, &expires, &used)
-	l.createdAt, l.ExpiresAt, l.used = store.Time(created), store.Time(expires), used != nil
+			&expires, &used)
+	l.ExpiresAt, l.used = store.Time(expires), used != nil
 	return l, err
 }
 

@@ -114,5 +114,14 @@ func Take(tx *store.Tx, r Rule, environmentID string, key Key) (ok bool, retryAf
 	return false, max(end.Sub(tx.Now), time.Millisecond), nil
 }
 
+// Spend is Take that returns the refusal.
+func Spend(tx *store.Tx, r Rule, environmentID string, key Key) error {
+	ok, retryAfter, err := Take(tx, r, environmentID, key)
+	if err == nil && !ok {
+		err = r.Refused(retryAfter)
+	}
+	return err
+}
+
 // Purge removes up to budget counters whose window is over.
 func Purge(tx *store.Tx, budget int) (int64, error) { return purge(tx, budget) }

@@ -65,7 +65,7 @@ func (s *Service) revokeInvite(ctx context.Context, req *revokeInviteRequest) (*
 	}
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
 		row, err := user.FindByEmail(tx, env, contact.Value)
-		if errors.Is(err, errNoInvitation) {
+		if errors.Is(err, errNoInvitation) { // the same type, in other words
 			return errNoInvitation
 		}
 		if err != nil {

@@ -114,11 +114,7 @@ func (r *request) limit(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	ok, wait, err := ratelimit.Take(tx, perAddress, r.caller.Env.ID, ratelimit.Of(address))
-	if err == nil && !ok {
-		err = perAddress.Refused(wait)
-	}
-	if err != nil {
+	if err := ratelimit.Spend(tx, perAddress, r.caller.Env.ID, ratelimit.Of(address)); err != nil {
 		return err
 	}
 	return delivery.Budget(tx, r.caller, delivery.Email, address)

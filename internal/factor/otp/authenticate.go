@@ -1,7 +1,6 @@
 package otp
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -49,7 +48,10 @@ func (s *Service) prove(ctx context.Context, tx *store.Tx, a attempt, resp *auth
 		if proof.Uncounted = !c.open(tx.Now); proof.Uncounted {
 			return proof, errNotFound // nothing could be won: it locks nobody
 		}
-		return proof, cmp.Or(countWrong(tx, env.ID, c), error(errNotFound))
+		if err := countWrong(tx, env.ID, c); err != nil {
+			return proof, err
+		}
+		return proof, errNotFound
 	}
 	number, held, err := describe(tx, env, c, &proof)
 	if err != nil {
@@ -83,12 +85,8 @@ func (s *Service) hold(tx *store.Tx, env *project.Environment, methodID string) 
 	if !known {
 		return nil, errNotFound
 	}
-	ok, wait, err := ratelimit.Take(tx, perMethod, env.ID, ratelimit.Of(methodID))
-	if err != nil {
+	if err := ratelimit.Spend(tx, perMethod, env.ID, ratelimit.Of(methodID)); err != nil {
 		return nil, err
-	}
-	if !ok {
-		return nil, perMethod.Refused(wait)
 	}
 	if err := user.Hold(tx, env, c.userID); apierr.From(err) != nil {
 		return nil, errNotFound.Because(err) // the user is gone, and the code with them

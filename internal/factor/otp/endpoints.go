@@ -248,7 +248,8 @@ func (req *phoneFields) understood(ctx context.Context, via delivery.Channel) (*
 		if r.key, err = r.contact.Canonical(); err != nil {
 			return nil, err
 		}
-		if err := r.mayText(r.key); err != nil {
+		r.region = user.PhoneRegion(r.key)
+		if err := r.checkCountry(); err != nil {
 			return nil, err
 		}
 	}

@@ -145,12 +145,8 @@ func (s *Service) deliver(ctx context.Context, r *request, find func(*store.Tx) 
 // limit counts the code against the budgets before anybody is looked up, so
 // that a refusal says nothing about who is a user.
 func (r *request) limit(tx *store.Tx) error {
-	ok, wait, err := ratelimit.Take(tx, perRecipient, r.caller.Env.ID, ratelimit.Of(r.key))
-	if err != nil {
+	if err := ratelimit.Spend(tx, perRecipient, r.caller.Env.ID, ratelimit.Of(r.key)); err != nil {
 		return err
-	}
-	if !ok {
-		return perRecipient.Refused(wait)
 	}
 	return delivery.Budget(tx, r.caller, r.via, r.key)
 }

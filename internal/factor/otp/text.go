@@ -15,9 +15,8 @@ import (
 
 var errConversion = apierr.New(429, "too_few_tokens_authenticated", "Too few of the codes that were sent lately have been used. Try again later, or sign in another way.")
 
-// mayText decides whether a text may go to the country of the number.
-func (r *request) mayText(number string) error {
-	r.region = user.PhoneRegion(number)
+// checkCountry refuses texts to countries that the environment does not allow.
+func (r *request) checkCountry() error {
 	countries := r.caller.Env.Config.SMSCountries()
 	if r.via == delivery.WhatsApp {
 		countries = r.caller.Env.Config.WhatsAppCountries()
@@ -77,14 +76,14 @@ func autofillFor(caller *project.Caller) autofill {
 			return autofill{hash: hash}
 		}
 	}
-	host := hostOf(caller.Origin)
+	host := hostName(caller.Origin)
 	if own := pick(project.AutofillDomain, func(m project.AutofillMetadata) bool { return m.MetadataValue == host }); own != "" {
 		return autofill{domain: own}
 	}
 	return autofill{domain: pick(project.AutofillDomain, func(project.AutofillMetadata) bool { return true })}
 }
 
-func hostOf(origin string) string {
+func hostName(origin string) string {
 	u, err := url.Parse(origin)
 	if err != nil {
 		return ""
