@@ -27,6 +27,7 @@ import (
 	"gatehouse/internal/secret"
 	"gatehouse/internal/session"
 	"gatehouse/internal/store"
+	"gatehouse/internal/ui"
 	"gatehouse/internal/user"
 	"gatehouse/internal/wire"
 )
@@ -64,6 +65,7 @@ type App struct {
 	Templates  *template.Service
 	Notices    *notice.Service
 	Outbox     *outbox.Queue
+	Pages      *ui.UI
 	Server     *wire.Server
 	Logger     *slog.Logger
 
@@ -155,6 +157,7 @@ func (a *App) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.Pages = ui.New()
 	endpoints := a.routes()
 	if a.options.Extra != nil {
 		extra, err := a.options.Extra(ctx, a)

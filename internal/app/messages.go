@@ -89,7 +89,7 @@ func hostOf(raw string) string {
 
 // hop is the page that e-mailed links point at.
 func (a *App) hop() []wire.Endpoint {
-	page := ui.New().Hop(func(r *http.Request, l ui.Link) (ui.Passage, error) {
+	page := a.Pages.Hop(func(r *http.Request, l ui.Link) (ui.Passage, error) {
 		call := wire.CallFrom(r.Context())
 		visit := emaillink.Visit{
 			PublicToken: l.PublicToken, Kind: l.TokenType, Token: l.Token, Method: r.Method, IP: call.IP, UserAgent: call.UserAgent,

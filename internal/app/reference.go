@@ -14,7 +14,6 @@ import (
 // network: the OpenAPI document and the page that shows it. The frame of the
 // browser SDK comes from the same files.
 func (a *App) reference() []wire.Endpoint {
-	pages := ui.New()
 	describe := sync.OnceValues(func() ([]byte, error) {
 		return wire.OpenAPI(wire.Info{
 			Title: "Gatehouse", Version: Version, Description: "Self-hosted consumer authentication, passkeys first.",
@@ -31,8 +30,8 @@ func (a *App) reference() []wire.Endpoint {
 			w.Header().Set("Cache-Control", "no-cache")
 			http.ServeContent(w, r, "openapi.json", time.Time{}, bytes.NewReader(doc))
 		})),
-		wire.Raw(http.MethodGet, "/reference", wire.Open, pages.Reference()),
-		wire.Raw(http.MethodGet, ui.ServicesPath, wire.Open, pages.Services()),
-		wire.Raw(http.MethodGet, ui.Prefix+"*", wire.Open, pages.Assets()),
+		wire.Raw(http.MethodGet, "/reference", wire.Open, a.Pages.Reference()),
+		wire.Raw(http.MethodGet, ui.ServicesPath, wire.Open, a.Pages.Services()),
+		wire.Raw(http.MethodGet, ui.Prefix+"*", wire.Open, a.Pages.Assets()),
 	}
 }

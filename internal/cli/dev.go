@@ -145,7 +145,7 @@ func (d *devServer) pages(ctx context.Context, a *app.App) ([]wire.Endpoint, err
 	if err := d.state.settle(ctx, a, d.Data, d.baseURL()); err != nil {
 		return nil, err
 	}
-	pages := ui.New()
+	pages := a.Pages
 	backend := demo.New(demo.Config{
 		BaseURL: d.baseURL, ProjectID: d.state.ProjectID, Secret: d.state.Secret, PublicToken: d.state.PublicToken, Now: time.Now,
 	})

@@ -18,6 +18,10 @@ import (
 const (
 	// maxError bounds what is stored of an attempt's error, in bytes.
 	maxError = 1024
+	// What is done is noted together, in one durable commit: as soon as so many
+	// jobs are done, or none is under way, or at the latest after a moment.
+	noteTogether = 16
+	noteWithin   = 2 * time.Millisecond
 	// grace is how long jobs under way may go on after a stop.
 	grace = 5 * time.Second
 )
@@ -58,6 +62,7 @@ func (q *Queue) span(ctx context.Context, limit time.Duration) span {
 func (q *Queue) Run(ctx context.Context, ticks <-chan time.Time) {
 	r := &runner{q: q, asked: ctx, ctx: context.WithoutCancel(ctx), running: map[*attempt]bool{}, periodic: map[*periodic]*span{}}
 	defer func() { q.track(-len(r.running) - len(r.settling)) }()
+	var note <-chan time.Time // set while something is done and not noted
 	r.round()
 	for !r.stopped || len(r.running)+len(r.settling)+len(r.periodic) > 0 {
 		stop := ctx.Done()
@@ -71,6 +76,13 @@ func (q *Queue) Run(ctx context.Context, ticks <-chan time.Time) {
 			r.round()
 		case a := <-q.results:
 			r.collect(a)
+			if len(r.settling) >= noteTogether || len(r.running) == 0 {
+				r.round()
+			} else if note == nil {
+				note = time.After(noteWithin)
+			}
+		case <-note:
+			note = nil
 			r.round()
 		case p := <-q.periodicDone:
 			delete(r.periodic, p)

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/wire"
@@ -50,8 +51,8 @@ func (p Passage) passable() error {
 const maxForm = 4 << 10
 
 type hop struct {
-	page  *template.Template
-	words map[string]hopWords // by language
+	page  func() *template.Template
+	words func() map[string]hopWords // by language
 	visit func(*http.Request, Link) (Passage, error)
 }
 
@@ -74,13 +75,12 @@ type hop struct {
 // What binds a link to the browser that asked for it is PKCE, with or without
 // this page.
 func (u *UI) Hop(visit func(r *http.Request, l Link) (Passage, error)) http.Handler {
-	f, ok := u.pages["hop"]
-	if !ok {
-		panic("ui: dist does not hold the page hop; run npm run build in web/")
-	}
 	return &hop{
-		page:  template.Must(template.New("hop").Option("missingkey=error").Parse(string(f.body))),
-		words: mustReadWords(),
+		// Read at the first visit: a server that mails no links does without.
+		page: sync.OnceValue(func() *template.Template {
+			return template.Must(template.New("hop").Option("missingkey=error").Parse(string(u.files().pages["hop"].body)))
+		}),
+		words: sync.OnceValue(mustReadWords),
 		visit: visit,
 	}
 }
@@ -88,7 +88,7 @@ func (u *UI) Hop(visit func(r *http.Request, l Link) (Passage, error)) http.Hand
 // ServeHTTP implements http.Handler.
 func (h *hop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	hopHeaders(w.Header())
-	say := h.words[preferred(r.Header.Get("Accept-Language"), h.words)]
+	say := h.words()[preferred(r.Header.Get("Accept-Language"), h.words())]
 	var press *hopPress // nil but for POST
 	posted := r.Method == http.MethodPost
 	switch r.Method {
@@ -141,7 +141,7 @@ func (h *hop) fail(w http.ResponseWriter, r *http.Request, say hopWords, err err
 		w.Header().Set("Retry-After", after)
 	}
 	if e := apierr.From(err); e != nil {
-		english := h.words["en"]
+		english := h.words()["en"]
 		h.show(w, r, e.Status, english.notice(english.Refused, e.Message))
 		return
 	}
@@ -151,7 +151,7 @@ func (h *hop) fail(w http.ResponseWriter, r *http.Request, say hopWords, err err
 // show answers with the page. HEAD gets the same headers.
 func (h *hop) show(w http.ResponseWriter, r *http.Request, status int, v hopView) {
 	var body bytes.Buffer
-	if err := h.page.Execute(&body, v); err != nil {
+	if err := h.page().Execute(&body, v); err != nil {
 		wire.Fail(w, r, fmt.Errorf("render the page of a link: %w", err))
 		return
 	}

@@ -17,10 +17,6 @@ const servicesPolicy = "default-src 'none'; script-src 'self'; base-uri 'none'; 
 // reads numbers that the page around it hands over, without asking the server,
 // and stores nothing.
 func (u *UI) Services() http.Handler {
-	f, ok := u.pages["services"]
-	if !ok {
-		panic("ui: dist does not hold the page services; run npm run build in web/")
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		secureHeaders(h)
@@ -28,6 +24,6 @@ func (u *UI) Services() http.Handler {
 		h.Del("X-Frame-Options")
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 		h.Set("Cache-Control", "no-cache")
-		f.serve(w, r)
+		u.files().pages["services"].serve(w, r)
 	})
 }

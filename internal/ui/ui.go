@@ -16,6 +16,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -25,8 +26,12 @@ var dist embed.FS
 // Prefix is where Assets must be mounted: the pages refer to their scripts and styles by it.
 const Prefix = "/ui/"
 
-// UI holds the built files with their hashes. It is read-only and safe for concurrent use.
-type UI struct {
+// UI serves the built files. It reads them at the first request: most servers are asked for a page now and then
+// only, and need not hold the files until then. It is safe for concurrent use.
+type UI struct{ files func() *files }
+
+// files are the built files with their hashes.
+type files struct {
 	pages  map[string]file // by page name: "start", "demo", "mailbox", "reference"
 	assets map[string]file // by file name: "demo.js"
 }
@@ -40,10 +45,13 @@ type file struct {
 // assetRef finds the addresses in the pages that get a content hash.
 var assetRef = regexp.MustCompile(`"` + Prefix + `([a-z0-9.-]+)"`)
 
-// New reads the embedded files and writes the content hashes into the pages. It panics when a page refers to
+// New returns the pages, with nothing read yet.
+func New() *UI { return &UI{files: sync.OnceValue(mustRead)} }
+
+// mustRead reads the embedded files and writes the content hashes into the pages. It panics when a page refers to
 // a file that is not there: the build is broken then, and the package's tests say so first.
-func New() *UI {
-	u := &UI{pages: map[string]file{}, assets: map[string]file{}}
+func mustRead() *files {
+	all := &files{pages: map[string]file{}, assets: map[string]file{}}
 	pages := map[string][]byte{}
 	entries, err := fs.ReadDir(dist, "dist")
 	if err != nil {
@@ -58,12 +66,12 @@ func New() *UI {
 			pages[page] = body
 			continue
 		}
-		u.assets[e.Name()] = newFile(e.Name(), body)
+		all.assets[e.Name()] = newFile(e.Name(), body)
 	}
 	for page, body := range pages {
-		u.pages[page] = newFile(page+".html", assetRef.ReplaceAllFunc(body, u.address))
+		all.pages[page] = newFile(page+".html", assetRef.ReplaceAllFunc(body, all.address))
 	}
-	return u
+	return all
 }
 
 func newFile(name string, body []byte) file {
@@ -72,7 +80,7 @@ func newFile(name string, body []byte) file {
 }
 
 // address turns a quoted "/ui/demo.js" into "/ui/demo.js?v=<hash>".
-func (u *UI) address(quoted []byte) []byte {
+func (u *files) address(quoted []byte) []byte {
 	name := string(assetRef.FindSubmatch(quoted)[1])
 	asset, ok := u.assets[name]
 	if !ok {
@@ -97,15 +105,11 @@ func (u *UI) Reference() http.Handler { return u.page("reference") }
 // page answers with one page. Pages are revalidated on every visit and cost 304 Not Modified when unchanged. What one
 // needs beyond the policy of all follows its name.
 func (u *UI) page(name string, more ...string) http.Handler {
-	f, ok := u.pages[name]
-	if !ok {
-		panic("ui: dist does not hold the page " + name + "; run npm run build in web/")
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secureHeaders(w.Header())
 		w.Header().Set("Content-Security-Policy", policy+strings.Join(more, ""))
 		w.Header().Set("Cache-Control", "no-cache")
-		f.serve(w, r)
+		u.files().pages[name].serve(w, r)
 	})
 }
 
@@ -114,7 +118,7 @@ func (u *UI) page(name string, more ...string) http.Handler {
 func (u *UI) Assets() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secureHeaders(w.Header())
-		f, ok := u.assets[strings.TrimPrefix(r.URL.Path, Prefix)]
+		f, ok := u.files().assets[strings.TrimPrefix(r.URL.Path, Prefix)]
 		if !ok {
 			http.NotFound(w, r)
 			return

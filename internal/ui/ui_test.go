@@ -96,14 +96,14 @@ func TestNoFileNamesAnotherHost(t *testing.T) {
 	u := New()
 	address := regexp.MustCompile(`(?i)(?:https?:)?//[a-z0-9-]+\.[a-z0-9.-]+`)
 	allowed := regexp.MustCompile(`^http://www\.w3\.org$`) // the SVG namespace, which nobody fetches
-	for name, f := range u.assets {
+	for name, f := range u.files().assets {
 		for _, found := range address.FindAllString(string(f.body), -1) {
 			if !allowed.MatchString(found) {
 				t.Errorf("%s names %s", name, found)
 			}
 		}
 	}
-	for name, f := range u.pages {
+	for name, f := range u.files().pages {
 		if found := address.FindString(string(f.body)); found != "" {
 			t.Errorf("%s names %s", name, found)
 		}
@@ -112,7 +112,7 @@ func TestNoFileNamesAnotherHost(t *testing.T) {
 
 func TestAssetsAreCachedForGoodOnlyByTheirOwnHash(t *testing.T) {
 	u := New()
-	f := u.assets["demo.js"]
+	f := u.files().assets["demo.js"]
 	for target, want := range map[string]string{
 		"/ui/demo.js?v=" + f.hash:        "public, max-age=31536000, immutable",
 		"/ui/demo.js":                    "no-cache",
@@ -180,5 +180,16 @@ func TestDevInfoGoesOnlyToThisServersPageOnThisMachine(t *testing.T) {
 				t.Errorf("answered %s", w.Body)
 			}
 		})
+	}
+}
+
+// Every page that is served is there: the files are read at the first request,
+// so a missing one would not be noticed when the server starts.
+func TestEveryPageIsBuilt(t *testing.T) {
+	pages := New().files().pages
+	for _, name := range []string{"start", "demo", "mailbox", "reference", "hop", "services"} {
+		if len(pages[name].body) == 0 {
+			t.Errorf("dist does not hold the page %s; run npm run build in web/", name)
+		}
 	}
 }

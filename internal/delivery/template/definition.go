@@ -81,13 +81,15 @@ func (t *Template) suits(typ delivery.Type) bool {
 }
 
 var (
-	templateID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+	templateID = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 	localPart  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$")
 )
 
+func isTemplateID(s string) bool { return len(s) <= 128 && templateID.MatchString(s) }
+
 // check says what is wrong with a template, in words for whoever wrote it.
 func (t *Template) check() error {
-	if !templateID.MatchString(t.ID) {
+	if !isTemplateID(t.ID) {
 		return errTemplateID
 	}
 	if !isLabel(t.Name, 200) {
@@ -256,7 +258,7 @@ func (s *Service) Check(tx *store.Tx, projectID string, typ delivery.Type, id st
 	if id == "" {
 		return nil
 	}
-	if !templateID.MatchString(id) {
+	if !isTemplateID(id) {
 		return errTemplateID
 	}
 	t, err := readTemplate(tx, projectID, id)

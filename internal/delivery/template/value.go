@@ -3,6 +3,7 @@ package template
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -39,7 +40,7 @@ func clean(s string, limit int) string {
 // yet, so a name that carries an address or a sentence is left out.
 func personName(s string) string {
 	s = clean(s, maxName) // one that is too long ends in an ellipsis, which is no letter
-	if len(strings.Fields(s)) > 4 || address.MatchString(s) {
+	if len(strings.Fields(s)) > 4 || address().MatchString(s) {
 		return ""
 	}
 	for _, r := range s {
@@ -52,13 +53,13 @@ func personName(s string) string {
 
 // address is what mail programs turn into a link by themselves: a dot between
 // a word and at least two letters.
-var address = regexp.MustCompile(`([^\s.]\.)(\pL{2})`)
+var address = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([^\s.]\.)(\pL{2})`) })
 
 // defuse keeps mail programs from making links of text that was written
 // elsewhere, such as the name that a browser gives itself.
 func defuse(s string) string {
 	s = strings.ReplaceAll(s, "://", ":\u2060//")
-	return address.ReplaceAllString(s, "$1\u2060$2")
+	return address().ReplaceAllString(s, "$1\u2060$2")
 }
 
 // isolate keeps a value and the sentence around it from changing each other's

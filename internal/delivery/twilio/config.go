@@ -27,13 +27,24 @@ const (
 )
 
 var (
-	sid         = regexp.MustCompile(`^[A-Z]{2}[0-9a-fA-F]{32}$`)
-	number      = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
-	shortCode   = regexp.MustCompile(`^[0-9]{3,8}$`)
-	senderName  = regexp.MustCompile(`^[A-Za-z0-9+_& -]{1,11}$`)
-	someLetter  = regexp.MustCompile(`[A-Za-z]`)
-	headerValue = regexp.MustCompile(`^[!-~]{1,256}$`)
+	sid         = pattern{regexp.MustCompile(`^[A-Z]{2}[0-9a-fA-F]+$`), 34, 34}
+	number      = pattern{regexp.MustCompile(`^\+[1-9][0-9]+$`), 8, 16}
+	shortCode   = pattern{regexp.MustCompile(`^[0-9]+$`), 3, 8}
+	senderName  = pattern{regexp.MustCompile(`^[A-Za-z0-9+_& -]*[A-Za-z][A-Za-z0-9+_& -]*$`), 1, 11}
+	headerValue = pattern{regexp.MustCompile(`^[!-~]+$`), 1, 256}
 )
+
+// pattern is a form and the lengths it may have, in bytes: counted repetition
+// is kept in memory once for each.
+type pattern struct {
+	*regexp.Regexp
+	least, most int
+}
+
+// MatchString reports whether s has the form.
+func (p pattern) MatchString(s string) bool {
+	return len(s) >= p.least && len(s) <= p.most && p.Regexp.MatchString(s)
+}
 
 // Check returns invalid_sender with a message that names the first fault, or
 // nil. It asks nobody.
@@ -54,7 +65,7 @@ func (c *Config) Check() error {
 	if (c.From == "") == (c.MessagingServiceSID == "") {
 		return errInvalid.WithMessage("Set either from or messaging_service_sid.")
 	}
-	if from := c.from(); c.From != "" && !number.MatchString(from) && !shortCode.MatchString(from) && !(senderName.MatchString(from) && someLetter.MatchString(from)) {
+	if from := c.from(); c.From != "" && !number.MatchString(from) && !shortCode.MatchString(from) && !senderName.MatchString(from) {
 		return errInvalid.WithMessage("from is neither a number such as +15551234567, nor a short code, nor a name of up to 11 letters and digits.")
 	}
 	if c.BaseURL == "" {
