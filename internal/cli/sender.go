@@ -16,6 +16,7 @@ import (
 	"gatehouse/internal/delivery"
 	"gatehouse/internal/delivery/webhook"
 	"gatehouse/internal/project"
+	"gatehouse/internal/store"
 )
 
 type senderCommands struct {
@@ -215,6 +216,7 @@ type senderTest struct {
 	target
 	SenderID string `arg:"" help:"sender_id, from gatehouse sender list."`
 	To       string `required:"" placeholder:"ADDRESS" help:"Where the message goes: an e-mail address, or a phone number with its country code."`
+	Template string `placeholder:"TEMPLATE_ID" help:"The template of an e-mail, from gatehouse template list; it must suit messages with a code."`
 }
 
 // Run sends a test message.
@@ -222,7 +224,13 @@ func (c *senderTest) Run(t *Terminal) error {
 	return c.onSealed(func(ctx context.Context, a *app.App, env *project.Environment) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
-		m := delivery.Message{Type: delivery.Passcode, To: c.To, Code: "000000", ExpiresAt: a.DB.Now().Add(2 * time.Minute)}
+		m := delivery.Message{Type: delivery.Passcode, To: c.To, TemplateID: c.Template, Code: "000000", ExpiresAt: a.DB.Now().Add(2 * time.Minute)}
+		if c.Template != "" {
+			check := func(tx *store.Tx) error { return a.Templates.Check(tx, env.ProjectID, m.Type, c.Template) }
+			if err := a.DB.View(ctx, check); err != nil {
+				return err
+			}
+		}
 		if err := a.Messages.Test(ctx, env, c.SenderID, m); err != nil {
 			if errors.Is(err, context.DeadlineExceeded) {
 				return errors.New("the provider did not answer within a minute: check host, port and firewall")

@@ -45,7 +45,7 @@ var resolver = names(map[string]string{
 })
 
 // Security cases 39 and 40: addresses of the inside, however they are written.
-func TestServerSideRequestForgeryIsRefused(t *testing.T) {
+func TestSecurity39And40ServerSideRequestForgery(t *testing.T) {
 	hosts := `
 		127.0.0.1 127.1 127.0.1 127.0.0.1. 127.255.255.254 2130706433 017700000001 0177.0.0.1 0x7f.0.0.1 0x7f000001 0X7F.1
 		127.0.0.0x1 0x 127.000.000.001 127.0.0.01 1.2.3.4.5 256.256.256.256 1.1.1.08 example.0x7f

@@ -280,7 +280,7 @@ func TestHostilePosts(t *testing.T) {
 	})
 }
 
-func TestDamagedLinksAreNotLookedUp(t *testing.T) {
+func TestSecurity28DamagedLinksAreNotLookedUp(t *testing.T) {
 	for name, query := range map[string]string{
 		"a token twice":           "public_token=p&token=a&token=b&stytch_token_type=magic_links",
 		"a public token twice":    "public_token=p&public_token=p&token=a",

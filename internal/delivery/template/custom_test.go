@@ -68,7 +68,7 @@ func TestCustomTemplates(t *testing.T) {
 	}
 }
 
-func TestCustomTemplatesAreChecked(t *testing.T) {
+func TestSecurity58CustomTemplatesAreData(t *testing.T) {
 	const link = `<a href="{{magic_link_url}}">in</a>`
 	for _, c := range []struct {
 		name   string
