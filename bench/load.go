@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -96,48 +97,84 @@ type measured struct {
 // load runs work on some connections for a while and a bit before, so that
 // caches are as warm as they get.
 func load(ctx context.Context, address string, connections int, d time.Duration, w work) (measured, error) {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	var wait sync.WaitGroup
 	warm := time.Now().Add(d / 5)
 	end := warm.Add(d)
 	times := make([][]time.Duration, connections)
-	failures := make(chan error, connections)
+	err := connected(ctx, address, connections, func(ctx context.Context, c *connection, i int) error {
+		for n := 0; ctx.Err() == nil; n++ {
+			start := time.Now()
+			if start.After(end) {
+				break
+			}
+			if err := w(c, i, n); err != nil {
+				return err
+			}
+			if start.After(warm) {
+				times[i] = append(times[i], time.Since(start))
+			}
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return measured{}, err
+	}
+	return summary(times, d)
+}
+
+// times runs work a number of times, shared among some connections, for what
+// cannot be done again and again: n counts the operations of all of them.
+func times(ctx context.Context, address string, connections, total int, w work) (measured, error) {
+	var next atomic.Int64
+	took := make([][]time.Duration, connections)
+	begin := time.Now()
+	err := connected(ctx, address, connections, func(ctx context.Context, c *connection, i int) error {
+		for n := int(next.Add(1)) - 1; n < total && ctx.Err() == nil; n = int(next.Add(1)) - 1 {
+			start := time.Now()
+			if err := w(c, i, n); err != nil {
+				return err
+			}
+			took[i] = append(took[i], time.Since(start))
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return measured{}, err
+	}
+	return summary(took, time.Since(begin))
+}
+
+// connected calls f with each of some connections at once, and ends them all
+// when one fails.
+func connected(ctx context.Context, address string, connections int, f func(ctx context.Context, c *connection, i int) error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var wait sync.WaitGroup
+	defer wait.Wait()
 	for i := range connections {
 		c, err := dial(address)
 		if err != nil {
-			return measured{}, err
+			stop(err)
+			return err
 		}
 		wait.Go(func() {
 			defer func() { _ = c.conn.Close() }() // the measurement is over
-			for n := 0; ctx.Err() == nil; n++ {
-				start := time.Now()
-				if start.After(end) {
-					return
-				}
-				if err := w(c, i, n); err != nil {
-					failures <- err
-					stop()
-					return
-				}
-				if start.After(warm) {
-					times[i] = append(times[i], time.Since(start))
-				}
+			if err := f(ctx, c, i); err != nil {
+				stop(err)
 			}
 		})
 	}
 	wait.Wait()
-	select {
-	case err := <-failures:
-		return measured{}, err
-	default:
-	}
+	return context.Cause(ctx)
+}
+
+// summary is what the operations of all connections say that finished within d.
+func summary(times [][]time.Duration, d time.Duration) (measured, error) {
 	all := slices.Concat(times...)
 	if len(all) == 0 {
 		return measured{}, fmt.Errorf("nothing finished in %v", d)
 	}
 	slices.Sort(all)
-	return measured{Rate: float64(len(all)) / d.Seconds(), P99: all[len(all)*99/100]}, ctx.Err()
+	return measured{Rate: float64(len(all)) / d.Seconds(), P99: all[len(all)*99/100]}, nil
 }
 
 // expect is the work of sending requests that must answer 200.

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/textproto"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,11 @@ const sinkMails = 5000
 // mails measures what asking for a mail costs, and how fast mails leave. They
 // go to a mail server on the load's core that says yes to everything.
 func (b *bench) mails(t *target) error {
-	const drain = "SQLite: outbox drains mails to a local SMTP sink"
+	const (
+		drain  = "SQLite: outbox drains mails to a local SMTP sink"
+		beside = "SQLite: sessions/authenticate while the outbox drains mails"
+	)
+	codes := fmt.Sprintf("SQLite: otps/authenticate with session and JWT, RS256, %d connections", signInCallers)
 	asked := []struct {
 		name, path string
 		share      float64
@@ -32,7 +37,7 @@ func (b *bench) mails(t *target) error {
 		{"SQLite: otps/email/login_or_create, existing user, 16 callers", "/v1/otps/email/login_or_create", 0.06},
 		{"SQLite: magic_links/email/login_or_create, the same", "/v1/magic_links/email/login_or_create", 0},
 	}
-	if !b.wanted(drain) && !b.wanted(asked[0].name) && !b.wanted(asked[1].name) {
+	if !slices.ContainsFunc([]string{asked[0].name, asked[1].name, drain, beside, codes}, b.wanted) {
 		return nil
 	}
 	to, err := b.mailTo(t)
@@ -48,14 +53,19 @@ func (b *bench) mails(t *target) error {
 			return err
 		}
 	}
-	if !b.wanted(drain) {
-		return nil
+	if b.wanted(drain) {
+		perSecond, err := b.drain(t, to)
+		if err != nil {
+			return fmt.Errorf("%s: %w", drain, err)
+		}
+		b.table.atLeast(drain, fmt.Sprintf("%.0f mails/s", perSecond), perSecond, 1000, "mails/s")
 	}
-	perSecond, err := b.drain(t, to)
-	if err != nil {
-		return fmt.Errorf("%s: %w", drain, err)
+	if err := b.whileDraining(t, to, beside); err != nil {
+		return fmt.Errorf("%s: %w", beside, err)
 	}
-	b.table.atLeast(drain, fmt.Sprintf("%.0f mails/s", perSecond), perSecond, 1000, "mails/s")
+	if err := b.codes(t, to, codes); err != nil {
+		return fmt.Errorf("%s: %w", codes, err)
+	}
 	return nil
 }
 
@@ -66,7 +76,7 @@ func (b *bench) mailTo(t *target) (*sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sink{Listener: listener}
+	s := &sink{Listener: listener, codes: map[string]string{}}
 	go s.serve()
 	values, err := json.Marshal(map[string]any{
 		"host": "127.0.0.1", "port": listener.Addr().(*net.TCPAddr).Port, "security": "none", "from": "login@example.com",
@@ -113,8 +123,58 @@ func (b *bench) outboxEmpty(t *target) error {
 // drain returns how many mails a second go from the outbox to the sink.
 func (b *bench) drain(t *target, to *sink) (perSecond float64, err error) {
 	to.reset()
-	err = t.admin.DB.Update(b.ctx, func(tx *store.Tx) error {
-		for i := range sinkMails {
+	if err := b.enqueue(t, sinkMails); err != nil {
+		return 0, err
+	}
+	if err := b.outboxEmpty(t); err != nil {
+		return 0, err
+	}
+	return to.rate(), nil
+}
+
+// whileDraining measures sessions/authenticate, and again while mails leave.
+func (b *bench) whileDraining(t *target, to *sink, name string) error {
+	if !b.wanted(name) {
+		return nil
+	}
+	// Both measurements find every JWT signed.
+	if err := t.configure(b.ctx, map[string]string{"session.jwt_reuse_seconds": "240"}); err != nil {
+		return err
+	}
+	w := t.authenticate()
+	if _, err := load(b.ctx, t.address, 16, b.duration/2, w); err != nil {
+		return err
+	}
+	alone, err := load(b.ctx, t.address, 16, b.duration, w)
+	if err != nil {
+		return err
+	}
+	to.reset()
+	if err := b.enqueue(t, sinkMails); err != nil {
+		return err
+	}
+	m, err := load(b.ctx, t.address, 16, b.duration, w)
+	if err != nil {
+		return err
+	}
+	left, err := t.admin.Outbox.Stats(b.ctx)
+	if err != nil {
+		return err
+	}
+	if left == (outbox.Stats{}) {
+		return errors.New("the mails had left before the measurement was over")
+	}
+	b.table.atLeast(name, fmt.Sprintf("%s, and %.0f mails/s", rate(m), to.rate()), m.Rate/alone.Rate, 0.6, "of without")
+	if err := b.outboxEmpty(t); err != nil {
+		return err
+	}
+	return t.configure(b.ctx, map[string]string{"session.jwt_reuse_seconds": "30"})
+}
+
+// enqueue commits n mails at once.
+func (b *bench) enqueue(t *target, n int) error {
+	return t.admin.DB.Update(b.ctx, func(tx *store.Tx) error {
+		for i := range n {
 			m := delivery.Message{
 				Channel: delivery.Email, Type: delivery.Login, To: filledAddress(i), Name: "Ada",
 				Link: "http://localhost/v1/magic_links/redirect?stytch_token_type=magic_links&token=WJtR5BCy38Szd5AfoDpf0iqFKEt4EE5JhjlWUY7l3FtY",
@@ -125,28 +185,29 @@ func (b *bench) drain(t *target, to *sink) (perSecond float64, err error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	if err := b.outboxEmpty(t); err != nil {
-		return 0, err
-	}
-	return to.rate(), nil
 }
 
-// sink is a mail server that says yes to everything and looks at nothing.
+// sink is a mail server that says yes to everything and looks for codes only.
 type sink struct {
 	net.Listener
 
 	mu          sync.Mutex
 	n           int
 	first, last time.Time
+	codes       map[string]string // the newest by recipient
 }
 
 func (s *sink) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.n = 0
+	s.n, s.codes = 0, map[string]string{}
+}
+
+// code is the newest code that was sent to an address, or "".
+func (s *sink) code(address string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.codes[address]
 }
 
 func (s *sink) rate() float64 {
@@ -155,13 +216,29 @@ func (s *sink) rate() float64 {
 	return float64(s.n-1) / s.last.Sub(s.first).Seconds()
 }
 
-func (s *sink) took() {
+func (s *sink) took(to string, mail []byte) {
+	code := codeIn(mail)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if code != "" {
+		s.codes[to] = code
+	}
 	s.last = time.Now()
 	if s.n++; s.n == 1 {
 		s.first = s.last
 	}
+}
+
+// codeIn finds the code of a mail: a line of six digits, which only the plain
+// part has. It comes first.
+func codeIn(mail []byte) string {
+	for line := range bytes.Lines(mail) {
+		line = bytes.TrimSpace(line)
+		if len(line) == 6 && len(bytes.Trim(line, "0123456789")) == 0 {
+			return string(line)
+		}
+	}
+	return ""
 }
 
 func (s *sink) serve() {
@@ -177,6 +254,8 @@ func (s *sink) serve() {
 // talk speaks SMTP with one client.
 func (s *sink) talk(c *textproto.Conn) {
 	defer func() { _ = c.Close() }() // the client has gone
+	var to string
+	var mail bytes.Buffer
 	err := c.PrintfLine("220 sink")
 	for err == nil {
 		var command string
@@ -186,14 +265,18 @@ func (s *sink) talk(c *textproto.Conn) {
 		switch {
 		case strings.HasPrefix(command, "EHLO"):
 			err = c.PrintfLine("250-sink\r\n250 8BITMIME")
+		case strings.HasPrefix(command, "RCPT TO:<"):
+			to, _, _ = strings.Cut(strings.TrimPrefix(command, "RCPT TO:<"), ">")
+			err = c.PrintfLine("250 ok")
 		case command == "DATA":
 			if err = c.PrintfLine("354 go"); err != nil {
 				return
 			}
-			if _, err = io.Copy(io.Discard, c.DotReader()); err != nil {
+			mail.Reset()
+			if _, err = mail.ReadFrom(c.DotReader()); err != nil {
 				return
 			}
-			s.took()
+			s.took(to, mail.Bytes())
 			err = c.PrintfLine("250 ok")
 		default:
 			err = c.PrintfLine("250 ok")
