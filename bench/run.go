@@ -26,12 +26,13 @@ type bench struct {
 	dir   string
 	table table
 
-	h    measured // 16 connections
-	h64  measured // 64 connections
-	base string   // H's address
-	sign time.Duration
-	rsa  time.Duration
-	es   time.Duration
+	h        measured // 16 connections
+	h64      measured // 64 connections
+	base     string   // H's address
+	baseline *process // H itself
+	sign     time.Duration
+	rsa      time.Duration
+	es       time.Duration
 
 	signRSA func() error // once
 }
@@ -43,6 +44,11 @@ func run(ctx context.Context, o options) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a temporary folder
 	b := &bench{options: o, ctx: ctx, dir: dir}
+	defer func() {
+		if b.baseline != nil {
+			b.baseline.stop()
+		}
+	}()
 	if b.binary == "" {
 		b.binary = filepath.Join(dir, "gatehouse")
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.binary, "./cmd/gatehouse")
@@ -84,7 +90,7 @@ func (b *bench) yardsticks() error {
 	if err != nil {
 		return err
 	}
-	if _, err := start(b.ctx, b.dir, "http://"+address+"/healthz", true, nil, self, baselineCommand, address); err != nil {
+	if b.baseline, err = start(b.ctx, b.dir, "http://"+address+"/healthz", true, nil, self, baselineCommand, address); err != nil {
 		return err
 	}
 	b.base = address
