@@ -132,14 +132,17 @@ func (f *Factors) authenticated(proven Factor, now time.Time) error {
 // maxFactors bounds the list, which is in every JWT; the most recent stay.
 const maxFactors = 32
 
-// without takes the factors with an id out and reports whether any was there,
-// and how many are left.
-func (f *Factors) without(factorID string) (found bool, left int, err error) {
+// without takes a factor of the user's out and reports whether it was there, and
+// how many are left. A session does not say which password proved it: a user has
+// one at most.
+func (f *Factors) without(kind, factorID string) (found bool, left int, err error) {
 	list, err := f.All()
 	if err != nil {
 		return false, 0, err
 	}
-	kept := slices.DeleteFunc(slices.Clone(list), func(old Factor) bool { return old.id() == factorID })
+	kept := slices.DeleteFunc(slices.Clone(list), func(old Factor) bool {
+		return old.id() == factorID || kind == user.KindPassword && old.Type == "password"
+	})
 	if len(kept) < len(list) {
 		f.text, err = json.Marshal(kept)
 	}

@@ -43,6 +43,19 @@ func (c *Core) Holding(ctx context.Context, h *Holder) (*Held, error) {
 	return held, err
 }
 
+// Identify returns the session that was named and its user: at the browser's
+// door the one that was presented.
+func (h *Held) Identify(ctx context.Context, tx *store.Tx) (*Identity, error) {
+	switch {
+	case project.CallerFrom(ctx).Browser:
+		return h.core.Identify(ctx, tx)
+	case h.which == nil:
+		return nil, errNoArguments
+	}
+	r, u, err := h.core.read(tx, h.env, *h.which)
+	return &Identity{r, u}, err
+}
+
 // Reach finds whom a message to a contact goes to: the user who was named, who
 // gets the contact if it is new to them, or else whoever has it.
 func (h *Held) Reach(tx *store.Tx, c user.Contact) (*user.Reached, error) {

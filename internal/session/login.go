@@ -33,6 +33,11 @@ type Proof struct {
 	// Apply is the change to the user that comes with the proof, such as an
 	// address that is now verified. It may be nil.
 	Apply func(*user.User) error
+	// Settle, beside Apply, changes the user once what a first proof takes away is
+	// gone: a password that is set with the proof stays. It may be nil.
+	Settle func(*user.User) error
+	// Ends says which of the user's sessions end with the login.
+	Ends Ending
 	// Done runs last in the transaction of a login that succeeds, for rows that
 	// many logins wait for. It may be nil.
 	Done func(*store.Tx) error
@@ -194,6 +199,9 @@ func (c *Core) settle(ctx context.Context, tx *store.Tx, j *join, proof *Proof, 
 	if err != nil {
 		return nil, err
 	}
+	if err := c.end(tx, j, row, proof); err != nil {
+		return nil, err
+	}
 	done, err := c.joinOrStart(ctx, tx, j, row, proof)
 	if err != nil {
 		return nil, err
@@ -210,7 +218,9 @@ func (c *Core) settle(ctx context.Context, tx *store.Tx, j *join, proof *Proof, 
 // whom nothing vouched for until now may come from somebody else than whoever
 // made the user: unless it is part of one of the user's sessions, all sessions
 // end, and so do the ways to sign in that were added meanwhile (pre-hijacking).
-// It reports whether there were any.
+// It reports whether there were any. A password that was chosen before anybody
+// proved to read the user's mail has to be set anew after such a proof, whatever
+// else vouches for the user.
 func (c *Core) apply(ctx context.Context, tx *store.Tx, j *join, row *user.Row, proof *Proof) (reset bool, err error) {
 	if proof.Apply == nil {
 		return false, nil
@@ -221,14 +231,20 @@ func (c *Core) apply(ctx context.Context, tx *store.Tx, j *join, row *user.Row, 
 	}
 	first := false
 	err = c.users.Apply(tx, j.env, row, func(u *user.User) error {
-		unvouched := !u.Proven()
+		unvouched, unread := !u.Proven(), !u.ReadsMail()
 		if err := proof.Apply(u); err != nil {
 			return err
 		}
 		if first = unvouched && u.Proven() && !own; first {
 			reset = u.DropUnvouched()
 		}
-		return nil
+		if unread && u.ReadsMail() && !own {
+			u.DistrustPassword()
+		}
+		if proof.Settle == nil {
+			return nil
+		}
+		return proof.Settle(u)
 	})
 	if err != nil || !first {
 		return false, err

@@ -138,6 +138,12 @@ func removeOfUser(tx *store.Tx, envID, userID string) (int64, error) {
 	return tx.Exec(`DELETE FROM sessions WHERE environment_id = $1 AND user_id = $2`, envID, userID)
 }
 
+// removeOthers removes a user's sessions but one, or all of them for "".
+func removeOthers(tx *store.Tx, envID, userID, keepID string) error {
+	_, err := tx.Exec(`DELETE FROM sessions WHERE environment_id = $1 AND user_id = $2 AND id <> $3`, envID, userID, keepID)
+	return err
+}
+
 // lockOfUser reads a user's live sessions for a change. Lock the user first.
 func lockOfUser(tx *store.Tx, envID, userID string) ([]*Record, error) {
 	return records(tx, envID, `SELECT `+columns+` FROM sessions s

@@ -218,6 +218,19 @@ func (u *User) Proven() bool {
 	return slices.ContainsFunc(u.Factors(), Factor.vouches)
 }
 
+// ReadsMail reports whether the user has proven to read any of their addresses.
+func (u *User) ReadsMail() bool {
+	return slices.ContainsFunc(u.Emails, func(e Email) bool { return e.Verified })
+}
+
+// DistrustPassword makes the user set a new password before the next login with
+// one, if there is one.
+func (u *User) DistrustPassword() {
+	if u.Password != nil {
+		u.Password.RequiresReset = true
+	}
+}
+
 // vouches reports whether the factor says who its user is: others only say that
 // it is the same user as before.
 func (f Factor) vouches() bool {
@@ -234,7 +247,7 @@ func (u *User) DropUnvouched() (dropped bool) {
 		case f.vouches():
 			continue
 		case f.Kind == KindPassword:
-			u.Password.RequiresReset = true
+			u.DistrustPassword()
 		default:
 			u.remove(f.Kind, f.ID)
 		}
