@@ -59,6 +59,7 @@ func (c *Config) effective() Config {
 	e.WebAuthn.SignCount = orDefault(c.WebAuthn.SignCount, SignCountReject)
 	e.Messages = c.Messages.inForce(c)
 	e.Notices = c.Notices.inForce(c)
+	e.Passwords = c.Passwords.inForce(c)
 	e.SDK.Sessions.MaxSessionDurationMinutes = c.MaxSessionMinutes()
 	e.SDK.Cookies.HTTPOnly = orDefault(c.SDK.Cookies.HTTPOnly, CookiesDisabled)
 	return e

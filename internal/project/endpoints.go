@@ -46,7 +46,7 @@ type bootstrapResponse struct {
 	PKCEForSSO             bool             `json:"pkce_required_for_sso" required:"true"`
 	SlugPattern            *string          `json:"slug_pattern" required:"true"`
 	CreateOrganization     bool             `json:"create_organization_enabled" required:"true"`
-	PasswordConfig         *struct{}        `json:"password_config" required:"true"`
+	PasswordConfig         *bootstrapLUDS   `json:"password_config" required:"true"`
 	DFPProtectedAuth       bool             `json:"dfp_protected_auth_enabled" required:"true"`
 	DFPProtectedAuthMode   string           `json:"dfp_protected_auth_mode" required:"true" enum:"OBSERVATION,DECISIONING"`
 	RBACPolicy             *Policy          `json:"rbac_policy" required:"true"`
@@ -58,16 +58,28 @@ type bootstrapCaptcha struct {
 	Enabled bool `json:"enabled" required:"true"`
 }
 
+// bootstrapLUDS is the policy for passwords where that is LUDS, null for zxcvbn.
+type bootstrapLUDS struct {
+	Complexity   int `json:"luds_complexity" required:"true"`
+	MinimumCount int `json:"luds_minimum_count" required:"true"`
+}
+
 func (s *Service) bootstrap(ctx context.Context, req *bootstrapRequest) (*bootstrapResponse, error) {
 	env := CallerFrom(ctx).Env
 	if !env.HasPublicToken(req.PublicToken) {
 		return nil, errTokenUnknown.WithMessage("The public token in the path is not one of the environment that the Authorization header names.")
+	}
+	var luds *bootstrapLUDS
+	if c := &env.Config; c.PasswordPolicy() == LUDS {
+		luds = &bootstrapLUDS{c.LUDSMinComplexity(), c.LUDSMinLength()}
 	}
 	return &bootstrapResponse{
 		ProjectName:            env.ProjectName,
 		DisableWatermark:       true,
 		EmailDomains:           []string{},
 		PKCEForEmailMagicLinks: env.Config.SDK.MagicLinks.PKCERequired,
+		PKCEForPasswordResets:  env.Config.SDK.Passwords.PKCERequired,
+		PasswordConfig:         luds,
 		DFPProtectedAuthMode:   "OBSERVATION",
 		RBACPolicy:             env.Policy(),
 		Vertical:               "CONSUMER",

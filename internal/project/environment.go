@@ -51,6 +51,7 @@ type Config struct {
 	Messages   MessagesConfig   `json:"messages"`
 	Notices    NoticesConfig    `json:"notices"`
 	EmailLinks EmailLinksConfig `json:"email_links"`
+	Passwords  PasswordsConfig  `json:"passwords"`
 	SDK        SDKConfig        `json:"sdk"`
 }
 
@@ -144,6 +145,7 @@ type SDKConfig struct {
 	Sessions   SDKSessions   `json:"sessions"`
 	MagicLinks SDKMagicLinks `json:"magic_links"`
 	OTPs       SDKOTPs       `json:"otps"`
+	Passwords  SDKPasswords  `json:"passwords"`
 	WebAuthn   SDKWebAuthn   `json:"webauthn"`
 	Cookies    SDKCookies    `json:"cookies"`
 }
@@ -225,6 +227,9 @@ var switches = map[string]productSwitch{
 	"otps.email.login_or_create":    {"otps.email_login_or_create_enabled", func(c *SDKConfig) bool { return c.OTPs.EmailLoginOrCreate }},
 	"otps.email.send":               {"otps.email_send_enabled", func(c *SDKConfig) bool { return c.OTPs.EmailSend }},
 	"otps":                          {"otps.email_login_or_create_enabled", func(c *SDKConfig) bool { return c.OTPs.Any() }},
+
+	"passwords":        {"passwords.enabled", func(c *SDKConfig) bool { return c.Passwords.Enabled }},
+	"passwords.search": {"passwords.search_disabled", func(c *SDKConfig) bool { return c.Passwords.Enabled && !c.Passwords.SearchDisabled }},
 
 	"webauthn":        {"webauthn.enabled", func(c *SDKConfig) bool { return c.WebAuthn.Enabled }},
 	"webauthn.create": {"webauthn.create_webauthns", func(c *SDKConfig) bool { return c.WebAuthn.Enabled && c.WebAuthn.Create }},

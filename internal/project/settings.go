@@ -59,6 +59,12 @@ func (c *Config) setJSON(path, value string) error {
 	return nil
 }
 
+// bound says where a number that is set must lie; 0 is the default.
+type bound struct {
+	path            string
+	value, min, max int
+}
+
 // check refuses values outside their bounds.
 func (c *Config) check(kind id.Env) error {
 	if c.UserLock.Threshold != 0 && (c.UserLock.Threshold < 1 || c.UserLock.Threshold > 100) {
@@ -74,6 +80,7 @@ func (c *Config) check(kind id.Env) error {
 	}{
 		{"session.issuer", c.Session.Issuer, []string{IssuerURL, IssuerStytch}},
 		{"session.algorithm", c.Session.Algorithm, []string{RS256, ES256}},
+		{"passwords.validation_policy", c.Passwords.ValidationPolicy, []string{Zxcvbn, LUDS}},
 		{"webauthn.sign_count", c.WebAuthn.SignCount, []string{SignCountReject, SignCountWarn}},
 		{"webauthn.user_verification", c.WebAuthn.UserVerification, []string{UserVerificationRequired}},
 		{"sdk.cookies.http_only", c.SDK.Cookies.HTTPOnly, []string{CookiesDisabled, CookiesEnabled, CookiesEnforced}},
@@ -82,13 +89,10 @@ func (c *Config) check(kind id.Env) error {
 			return errSetting.WithMessage("%s must be one of %s.", rule.path, strings.Join(rule.allowed, ", "))
 		}
 	}
-	for _, rule := range []struct {
-		path            string
-		value, min, max int
-	}{
-		{"session.key_rotation_days", c.Session.KeyRotationDays, 1, 3650},
-		{"sdk.sessions.max_session_duration_minutes", c.SDK.Sessions.MaxSessionDurationMinutes, MinSessionMinutes, MaxSessionMinutes},
-	} {
+	for _, rule := range append(c.Passwords.bounds(),
+		bound{"session.key_rotation_days", c.Session.KeyRotationDays, 1, 3650},
+		bound{"sdk.sessions.max_session_duration_minutes", c.SDK.Sessions.MaxSessionDurationMinutes, MinSessionMinutes, MaxSessionMinutes},
+	) {
 		if rule.value != 0 && (rule.value < rule.min || rule.value > rule.max) {
 			return errSetting.WithMessage("%s must lie between %d and %d.", rule.path, rule.min, rule.max)
 		}
