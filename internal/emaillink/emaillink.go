@@ -60,8 +60,9 @@ func Lifetime(asked *int, usual int) (time.Duration, error) {
 }
 
 // CheckChallenge applies the rules for the code_challenge of a request whose
-// links may lead to any of the destinations.
-func CheckChallenge(caller *project.Caller, challenge string, destinations ...string) error {
+// links may lead to any of the destinations. required says whether the
+// environment asks browsers for one.
+func CheckChallenge(caller *project.Caller, required bool, challenge string, destinations ...string) error {
 	if challenge != "" {
 		return pkce.CheckChallenge(challenge)
 	}
@@ -70,7 +71,7 @@ func CheckChallenge(caller *project.Caller, challenge string, destinations ...st
 			return errNative
 		}
 	}
-	if caller.Browser && caller.Env.Config.SDK.MagicLinks.PKCERequired {
+	if caller.Browser && required {
 		return errChallenge
 	}
 	return nil
@@ -111,7 +112,7 @@ func Issue(tx *store.Tx, env *project.Environment, l *Link) (token string, err e
 // environment wants that, for apps that take over links of their own domain.
 func (l *Link) URL(base string, env *project.Environment, token string) (string, error) {
 	if env.Config.EmailLinks.Direct {
-		return l.Target(token)
+		return l.Target(env, token)
 	}
 	if len(env.PublicTokens) == 0 {
 		return "", errNoToken
@@ -130,8 +131,9 @@ func (k Kind) tokenType() Kind {
 // Path is where the hosted hop is mounted.
 const Path = "/v1/magic_links/redirect"
 
-// Target is where a link leads in the end, with its token.
-func (l *Link) Target(token string) (string, error) {
+// Target is where a link leads in the end, with its token. The links of a mail
+// that resets a password carry the public token too (platform.md, section 17).
+func (l *Link) Target(env *project.Environment, token string) (string, error) {
 	u, err := url.Parse(l.Destination)
 	if err != nil {
 		return "", err
@@ -140,6 +142,12 @@ func (l *Link) Target(token string) (string, error) {
 		u.RawQuery += "&"
 	}
 	u.RawQuery += "stytch_token_type=" + url.QueryEscape(string(l.Kind.tokenType())) + "&token=" + url.QueryEscape(token)
+	if l.Kind == ResetPassword || l.Kind == Login {
+		if len(env.PublicTokens) == 0 {
+			return "", errNoToken
+		}
+		u.RawQuery += "&public_token=" + env.PublicTokens[0].Token
+	}
 	return u.String(), nil
 }
 
@@ -175,6 +183,17 @@ func (l *Link) Use(tx *store.Tx, env *project.Environment) (bool, error) {
 // many there were.
 func WithdrawOthers(tx *store.Tx, env *project.Environment, userID, methodID string) (int64, error) {
 	return deleteOthers(tx, env.ID, userID, methodID)
+}
+
+// Exhaust uses up all open links of the kinds that a user has: what they were
+// asked for has happened.
+func Exhaust(tx *store.Tx, env *project.Environment, userID string, kinds ...Kind) error {
+	for _, k := range kinds {
+		if err := takeAll(tx, env.ID, userID, k); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Purge removes up to budget links that have been over for a week.

@@ -33,6 +33,12 @@ func take(tx *store.Tx, envID string, hash []byte) (bool, error) {
 	return n == 1, err
 }
 
+func takeAll(tx *store.Tx, envID, userID string, kind Kind) error {
+	_, err := tx.Exec(`UPDATE email_links SET used_at = $4
+		WHERE environment_id = $1 AND user_id = $2 AND kind = $3 AND used_at IS NULL`, envID, userID, string(kind), store.Millis(tx.Now))
+	return err
+}
+
 func deleteOfMethod(tx *store.Tx, envID, userID, methodID string) error {
 	_, err := tx.Exec(`DELETE FROM email_links WHERE environment_id = $1 AND user_id = $2 AND method_id = $3`, envID, userID, methodID)
 	return err

@@ -94,7 +94,7 @@ func (s *Service) Visit(ctx context.Context, v Visit) (*Passage, error) {
 	if err != nil || link == nil {
 		return p, err
 	}
-	if p.Target, err = link.Target(v.Token); err != nil {
+	if p.Target, err = link.Target(env, v.Token); err != nil {
 		return nil, err
 	}
 	p.SameBrowser = v.BrowserID != "" && len(link.browserHash) > 0 && secret.Equal(string(secret.Hash(v.BrowserID)), string(link.browserHash))

@@ -155,5 +155,5 @@ func (req *urls) understood(ctx context.Context) (*request, error) {
 	if r.signup.destination, err = caller.Env.Destination(project.RedirectSignup, req.SignupMagicLinkURL); err != nil {
 		return nil, err
 	}
-	return r, emaillink.CheckChallenge(caller, req.CodeChallenge, r.login.destination, r.signup.destination)
+	return r, emaillink.CheckChallenge(caller, caller.Env.Config.SDK.MagicLinks.PKCERequired, req.CodeChallenge, r.login.destination, r.signup.destination)
 }

@@ -52,7 +52,7 @@ func (req *inviteRequest) understood(ctx context.Context) (*request, error) {
 		return nil, err
 	}
 	r.login, r.signup = invite, invite
-	return r, emaillink.CheckChallenge(caller, "", invite.destination)
+	return r, emaillink.CheckChallenge(caller, false, "", invite.destination)
 }
 
 // revokeInvite takes an invitation back: its links are dead, and the user who

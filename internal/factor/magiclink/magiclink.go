@@ -184,7 +184,7 @@ func (s *Service) deliver(ctx context.Context, r *request, find func(*store.Tx) 
 	if r.contact.InSandbox(r.caller) {
 		return &sentResponse{UserID: sandbox.UserID, EmailID: sandbox.EmailID}, nil
 	}
-	r.markBrowser()
+	r.browserID = emaillink.MarkBrowser(r.caller)
 	resp := &sentResponse{}
 	err := user.Retry(func() error {
 		return s.db.Update(ctx, func(tx *store.Tx) error {
@@ -205,7 +205,7 @@ func (s *Service) deliver(ctx context.Context, r *request, find func(*store.Tx) 
 	if err != nil {
 		return nil, err
 	}
-	r.bindBrowser(ctx, s.db.Now())
+	emaillink.BindBrowser(ctx, r.browserID, s.db.Now().Add(max(r.login.lifetime, r.signup.lifetime)))
 	return resp, nil
 }
 
