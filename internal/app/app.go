@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/internal/account"
+	"gatehouse/internal/breach"
 	"gatehouse/internal/config"
 	"gatehouse/internal/delivery"
 	"gatehouse/internal/delivery/mailbox"
@@ -64,6 +65,7 @@ type App struct {
 	Mailbox    *mailbox.Service
 	Templates  *template.Service
 	Notices    *notice.Service
+	Breach     *breach.Checker
 	Outbox     *outbox.Queue
 	Pages      *ui.UI
 	Server     *wire.Server
@@ -174,6 +176,10 @@ func (a *App) prepare(ctx context.Context) error {
 func (a *App) build() error {
 	a.Projects = project.New(a.DB)
 	a.Users = user.New(a.DB, a.Keyring)
+	var err error
+	if a.Breach, err = a.newBreach(); err != nil {
+		return err
+	}
 	a.Sessions = session.New(session.Config{
 		DB: a.DB, Keyring: a.Keyring, Users: a.Users, Projects: a.Projects, PublicURL: a.PublicURL,
 		Observe: a.metrics.login, Locked: a.locked,
@@ -243,7 +249,20 @@ func (a *App) Close() error {
 	if a.Messages != nil {
 		err = a.Messages.Close()
 	}
+	if a.Breach != nil {
+		err = errors.Join(err, a.Breach.Close())
+	}
 	return errors.Join(err, a.DB.Close())
 }
 
 func (a *App) account() *account.Service { return account.New(a.DB, a.Users, a.Sessions) }
+
+// newBreach makes what knows breached passwords. Commands beside a server leave
+// it off: they have no setting that says otherwise.
+func (a *App) newBreach() (*breach.Checker, error) {
+	c := a.options.Server.Breach
+	return breach.New(breach.Config{
+		Source: c.BreachSource, URL: c.BreachURL, Timeout: c.BreachTimeout, Bundle: c.Bundle(&a.options.Database),
+		Now: a.options.Now, Logger: a.Logger, Observe: a.metrics.breachCheck,
+	})
+}

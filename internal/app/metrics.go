@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/breach"
 	"gatehouse/internal/delivery"
 	"gatehouse/internal/outbox"
 	"gatehouse/internal/project"
@@ -37,6 +38,7 @@ type metrics struct {
 	latency  *prometheus.HistogramVec
 	logins   *prometheus.CounterVec
 	messages *prometheus.CounterVec
+	breaches *prometheus.CounterVec
 	database *prometheus.HistogramVec
 }
 
@@ -56,6 +58,9 @@ func newMetrics() *metrics {
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_messages_total", Help: `Attempts to send a message by channel, kind of sender and outcome: "sent", "refused" (for good), "failed" (tried again) or "expired".`,
 		}, []string{"channel", "sender", "outcome"}),
+		breaches: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_breach_checks_total", Help: `Passwords looked up in known breaches by source and verdict: "clean", "breached", or "unknown" when the source did not answer.`,
+		}, []string{"source", "verdict"}),
 		database: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "gatehouse_database_duration_seconds",
 			Help:    "Database time by operation. On SQLite updates share commits: the ratio of the two counts is the size of a group.",
@@ -66,7 +71,7 @@ func newMetrics() *metrics {
 		Name: "gatehouse_build_info", Help: "Always 1; the labels say what is running.",
 		ConstLabels: prometheus.Labels{"version": Version, "go_version": runtime.Version()},
 	}, func() float64 { return 1 })
-	m.registry.MustRegister(m.requests, m.latency, m.logins, m.messages, m.database, build,
+	m.registry.MustRegister(m.requests, m.latency, m.logins, m.messages, m.breaches, m.database, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -85,6 +90,10 @@ func (m *metrics) login(factor, outcome string) {
 
 func (m *metrics) message(channel delivery.Channel, sender, outcome string) {
 	m.messages.WithLabelValues(string(channel), sender, outcome).Inc()
+}
+
+func (m *metrics) breachCheck(source string, v breach.Verdict) {
+	m.breaches.WithLabelValues(source, v.String()).Inc()
 }
 
 func (m *metrics) databaseTime(op string, d time.Duration) {

@@ -13,7 +13,7 @@ import (
 var layers = [][]string{
 	{"apierr", "id", "golden", "sandbox"},
 	{"secret", "store", "wire", "config", "outbound"},
-	{"ratelimit", "outbox", "pkce"},
+	{"ratelimit", "outbox", "pkce", "breach"},
 	{"event"},
 	{"project"},
 	{"delivery"},
@@ -235,7 +235,7 @@ func ownersOf(p string) (string, []string) {
 func httpAtTheEdges(t *tree) []string {
 	edges := []string{
 		"internal/wire", "internal/ui", "internal/demo", "internal/app", "internal/cli", "internal/authtest",
-		"internal/outbound", "internal/delivery/webhook", "internal/delivery/twilio",
+		"internal/outbound", "internal/delivery/webhook", "internal/delivery/twilio", "internal/breach",
 	}
 	var out []string
 	for _, s := range t.goFiles {

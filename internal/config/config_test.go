@@ -30,7 +30,7 @@ func TestMaskURL(t *testing.T) {
 func TestSettings(t *testing.T) {
 	list := Settings(
 		&Database{DatabaseURL: "postgres://me:hunter2@db/g", MasterKey: "hunter2"},
-		&Server{MetricsToken: "hunter2", TrustedProxies: []string{"10.0.0.0/8", "::1"}, DrainTimeout: 15 * time.Second})
+		&Server{Breach: Breach{BreachSource: "off"}, MetricsToken: "hunter2", TrustedProxies: []string{"10.0.0.0/8", "::1"}, DrainTimeout: 15 * time.Second})
 	values := map[string]string{}
 	for _, s := range list {
 		values[s.Name] = s.Value
@@ -43,6 +43,7 @@ func TestSettings(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"trusted-proxies": "10.0.0.0/8,::1", "drain-timeout": "15s", "master-key": masked, "metrics-token": masked, "tls-cert": "",
+		"breach-source": "off", "breach-timeout": "0s",
 	} {
 		if values[name] != want {
 			t.Errorf("%s = %q, want %q", name, values[name], want)
@@ -64,6 +65,7 @@ func TestCheck(t *testing.T) {
 		"such as https://":            func(s *Server) { s.PublicURL = "ftp://auth.example.com" },
 		"give both or neither":        func(s *Server) { s.TLSKey = "key.pem" },
 		"--sdk-rate-limit must be 0":  func(s *Server) { s.SDKRateLimit = -1 },
+		"--breach-timeout must be":    func(s *Server) { s.BreachTimeout = -1 },
 		`--listen "8080" is not`:      func(s *Server) { s.Listen = "8080" },
 		`"10.0.0.0/33" is neither`:    func(s *Server) { s.TrustedProxies = []string{"10.0.0.0/33"} },
 		`"proxy.internal" is neither`: func(s *Server) { s.TrustedProxies = []string{"proxy.internal"} },
@@ -107,5 +109,20 @@ func TestReadMasterKey(t *testing.T) {
 	}
 	if err := (&Database{MasterKey: "key"}).ReadMasterKey(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTheBundleIsBesideTheDatabase(t *testing.T) {
+	for url, want := range map[string]string{
+		"sqlite:gatehouse.db": "breached-passwords.bundle", "sqlite:/var/lib/gatehouse/gatehouse.db": "/var/lib/gatehouse/breached-passwords.bundle",
+		"postgres://db/gatehouse": "",
+	} {
+		d := Database{DatabaseURL: url}
+		if got := (&Breach{}).Bundle(&d); filepath.ToSlash(got) != want {
+			t.Errorf("with %s it is %q, want %q", url, got, want)
+		}
+		if got := (&Breach{BreachBundle: "other"}).Bundle(&d); got != "other" {
+			t.Errorf("with %s and a path it is %q", url, got)
+		}
 	}
 }

@@ -25,6 +25,10 @@ func Settings(structs ...any) []Setting {
 	for _, s := range structs {
 		v := reflect.ValueOf(s).Elem()
 		for i := range v.NumField() {
+			if v.Type().Field(i).Anonymous {
+				list = append(list, Settings(v.Field(i).Addr().Interface())...)
+				continue
+			}
 			tag := v.Type().Field(i).Tag
 			text := format(v.Field(i))
 			variable, fallback, _ := strings.Cut(tag.Get("env"), ",")
