@@ -147,6 +147,7 @@ type SDKConfig struct {
 	OTPs       SDKOTPs       `json:"otps"`
 	Passwords  SDKPasswords  `json:"passwords"`
 	WebAuthn   SDKWebAuthn   `json:"webauthn"`
+	Biometrics SDKBiometrics `json:"biometrics"`
 	Cookies    SDKCookies    `json:"cookies"`
 }
 
@@ -173,6 +174,13 @@ type SDKMagicLinks struct {
 type SDKWebAuthn struct {
 	Enabled bool `json:"enabled"`          // people may sign in with passkeys in browsers
 	Create  bool `json:"create_webauthns"` // passkeys may be created in browsers
+}
+
+// SDKBiometrics switches the biometrics of mobile devices on for apps; Create
+// separates enrolment from use.
+type SDKBiometrics struct {
+	Enabled bool `json:"enabled"`                   // people may sign in with the biometrics of a registered device
+	Create  bool `json:"create_biometrics_enabled"` // devices may be registered
 }
 
 // SDKCookies says whether the server sets HttpOnly session cookies.
@@ -217,7 +225,7 @@ var switches = map[string]productSwitch{
 	"magic_links.login_or_create": {"magic_links.login_or_create_enabled", func(c *SDKConfig) bool { return c.MagicLinks.LoginOrCreate }},
 	"magic_links.send":            {"magic_links.send_enabled", func(c *SDKConfig) bool { return c.MagicLinks.Send }},
 	"magic_links": {"magic_links.login_or_create_enabled", func(c *SDKConfig) bool {
-		return c.MagicLinks.LoginOrCreate || c.MagicLinks.Send
+		return c.MagicLinks.LoginOrCreate || c.MagicLinks.Send || c.Passwords.Enabled // whose mails hold such links too
 	}},
 
 	"otps.sms.login_or_create":      {"otps.sms_login_or_create_enabled", func(c *SDKConfig) bool { return c.OTPs.SMSLoginOrCreate }},
@@ -233,6 +241,9 @@ var switches = map[string]productSwitch{
 
 	"webauthn":        {"webauthn.enabled", func(c *SDKConfig) bool { return c.WebAuthn.Enabled }},
 	"webauthn.create": {"webauthn.create_webauthns", func(c *SDKConfig) bool { return c.WebAuthn.Enabled && c.WebAuthn.Create }},
+
+	"biometrics":        {"biometrics.enabled", func(c *SDKConfig) bool { return c.Biometrics.Enabled }},
+	"biometrics.create": {"biometrics.create_biometrics_enabled", func(c *SDKConfig) bool { return c.Biometrics.Enabled && c.Biometrics.Create }},
 }
 
 // HasPublicToken reports whether token names this environment.
