@@ -19,6 +19,7 @@ import (
 	"gatehouse/internal/delivery/mailbox"
 	"gatehouse/internal/delivery/template"
 	"gatehouse/internal/emaillink"
+	"gatehouse/internal/factor/biometric"
 	"gatehouse/internal/factor/magiclink"
 	"gatehouse/internal/factor/otp"
 	"gatehouse/internal/factor/webauthn"
@@ -61,6 +62,7 @@ type App struct {
 	Links      *emaillink.Service
 	MagicLinks *magiclink.Service
 	Passcodes  *otp.Service
+	Biometrics *biometric.Service
 	Messages   *delivery.Service
 	Mailbox    *mailbox.Service
 	Templates  *template.Service
@@ -202,7 +204,8 @@ func (a *App) build() error {
 	a.MagicLinks = magiclink.New(a.DB, a.Users, a.Sessions, a.Messages, a.Templates, a.PublicURL)
 	a.Passcodes = otp.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Messages, a.Templates)
 	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Projects)
-	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.Notices.Hooks())
+	a.Biometrics = biometric.New(a.DB, a.Sessions)
+	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.Biometrics.Hooks(), a.Notices.Hooks())
 	a.Outbox = a.newQueue()
 	a.metrics.watch(a.Projects, a.Outbox)
 	return nil

@@ -1,12 +1,15 @@
 package app_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
 
 	"gatehouse/internal/authtest"
 	"gatehouse/internal/factor/webauthn/virtualkey"
+	"gatehouse/internal/id"
 	"gatehouse/internal/project"
 	"gatehouse/internal/wire"
 )
@@ -103,6 +106,8 @@ func TestNobodyIsSignedInByAPublicToken(t *testing.T) {
 		"POST /sdk/v1/otps/email/login_or_create":          true,
 		"POST /sdk/v1/otps/email/send/primary":             true,
 		"POST /sdk/v1/otps/authenticate":                   true,
+		"POST /sdk/v1/biometrics/authenticate/start":       true,
+		"POST /sdk/v1/biometrics/authenticate":             true,
 	}
 	if _, err := s.Projects.AddRedirectURL(t.Context(), s.Env.ID, "http://localhost:3000/", project.RedirectTypes, true); err != nil {
 		t.Fatal(err)
@@ -116,6 +121,11 @@ func TestNobodyIsSignedInByAPublicToken(t *testing.T) {
 		}
 		path := strings.NewReplacer("{", "", "}", "").Replace(e.Path)
 		body := map[string]any{"domain": "localhost", "public_key_credential": credential, "email": "b@example.com", "phone_number": "+12025550123"}
+		if strings.Contains(path, "biometrics") {
+			body["public_key"] = base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{2}, 32))
+			body["biometric_registration_id"] = id.New(id.Biometric, id.Test, s.Clock.Now())
+			body["signature"] = base64.StdEncoding.EncodeToString(make([]byte, 64))
+		}
 		if strings.Contains(path, "webauthn") {
 			body["name"] = "x"
 		}

@@ -9,6 +9,7 @@ import (
 	"gatehouse/internal/delivery/mailbox"
 	"gatehouse/internal/emaillink"
 	"gatehouse/internal/event"
+	"gatehouse/internal/factor/biometric"
 	"gatehouse/internal/factor/otp"
 	"gatehouse/internal/factor/webauthn"
 	"gatehouse/internal/id"
@@ -54,6 +55,7 @@ func (a *App) Purge(ctx context.Context, budget int) (Purged, error) {
 	kinds := []purge{
 		{&p.Sessions, count(session.Purge)},
 		{&p.Challenges, webauthn.Purge},
+		{&p.Challenges, count(biometric.Purge)},
 		{&p.Limits, count(ratelimit.Purge)},
 		{&p.Links, count(emaillink.Purge)},
 		{&p.Passcodes, count(otp.Purge)},

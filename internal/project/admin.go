@@ -85,6 +85,7 @@ func createEnvironment(tx *store.Tx, projectID, projectName string, kind id.Env,
 			SMSLoginOrCreate: true, SMSSend: true, WhatsAppLoginOrCreate: true, WhatsAppSend: true, EmailLoginOrCreate: true, EmailSend: true,
 		}
 		env.Config.SDK.WebAuthn = SDKWebAuthn{Enabled: true, Create: true}
+		env.Config.SDK.Biometrics = SDKBiometrics{Enabled: true, Create: true}
 	}
 	if err := insertEnvironment(tx, env); err != nil {
 		return nil, err

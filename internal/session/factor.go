@@ -21,6 +21,7 @@ type Factor struct {
 	PhoneNumberFactor   *PhoneNumberFactor `json:"phone_number_factor,omitempty"`
 	WebAuthnFactor      *WebAuthnFactor    `json:"webauthn_factor,omitempty"`
 	EmbeddedFactor      *EmbeddedFactor    `json:"embeddable_magic_link_factor,omitempty"`
+	BiometricFactor     *BiometricFactor   `json:"biometric_factor,omitempty"`
 }
 
 // EmailFactor names the address a message was sent to.
@@ -47,6 +48,11 @@ type EmbeddedFactor struct {
 	EmbeddedID string `json:"embedded_id" required:"true"`
 }
 
+// BiometricFactor names the device's key that was used.
+type BiometricFactor struct {
+	BiometricRegistrationID string `json:"biometric_registration_id" required:"true"`
+}
+
 // id is the identifier of the user's factor that this one is, "" where it is
 // none of the user's: an embeddable link, or a factor without an object.
 func (f *Factor) id() string {
@@ -57,6 +63,8 @@ func (f *Factor) id() string {
 		return f.PhoneNumberFactor.PhoneID
 	case f.WebAuthnFactor != nil:
 		return f.WebAuthnFactor.WebAuthnRegistrationID
+	case f.BiometricFactor != nil:
+		return f.BiometricFactor.BiometricRegistrationID
 	}
 	return ""
 }
@@ -74,6 +82,8 @@ func (f *Factor) heldBy(u *user.User) bool {
 		return u.Phone(f.id()) != nil
 	case f.WebAuthnFactor != nil:
 		return slices.ContainsFunc(u.WebAuthnRegistrations, func(r user.WebAuthnRegistration) bool { return r.WebAuthnRegistrationID == f.id() })
+	case f.BiometricFactor != nil:
+		return slices.ContainsFunc(u.BiometricRegistrations, func(r user.BiometricRegistration) bool { return r.BiometricRegistrationID == f.id() })
 	}
 	return true
 }
