@@ -1,5 +1,7 @@
 package project
 
+import "gatehouse/internal/secret/passhash"
+
 // PasswordsConfig says which passwords are good enough, and how they are kept
 // (factors.md, section 8.3).
 type PasswordsConfig struct {
@@ -16,8 +18,8 @@ type PasswordsConfig struct {
 // Argon2idConfig is what a hash costs (RFC 9106). A password whose hash was made
 // with other costs is hashed anew at the next login.
 type Argon2idConfig struct {
-	MemoryKiB   int `json:"memory_kib"`  // 8192..1048576; default 19456 (19 MiB)
-	Iterations  int `json:"iterations"`  // 1..16; default 2
+	MemoryKiB   int `json:"memory_kib"`  // 8192..262144; default 19456 (19 MiB)
+	Iterations  int `json:"iterations"`  // 1..16, and times memory_kib at most 1048576; default 2
 	Parallelism int `json:"parallelism"` // 1..8; default 1
 }
 
@@ -44,10 +46,14 @@ func (c *Config) ChecksBreachOnAuthentication() bool {
 	return isOn(c.Passwords.CheckBreachOnAuthenticate)
 }
 
-// Argon2id is what a hash costs: KiB of memory, passes over it, and lanes.
-func (c *Config) Argon2id() (memoryKiB, iterations uint32, parallelism uint8) {
-	a := c.Passwords.Argon2
-	return uint32(orDefault(a.MemoryKiB, 19456)), uint32(orDefault(a.Iterations, 2)), uint8(orDefault(a.Parallelism, 1))
+// Argon2id is what a hash costs.
+func (c *Config) Argon2id() passhash.Params {
+	a, usual := c.Passwords.Argon2, passhash.Default
+	return passhash.Params{
+		MemoryKiB:   orDefault(uint32(a.MemoryKiB), usual.MemoryKiB),
+		Iterations:  orDefault(uint32(a.Iterations), usual.Iterations),
+		Parallelism: orDefault(uint8(a.Parallelism), usual.Parallelism),
+	}
 }
 
 // inForce is the configuration with its defaults filled in.
@@ -55,9 +61,17 @@ func (p PasswordsConfig) inForce(c *Config) PasswordsConfig {
 	p.ValidationPolicy, p.LUDSMinLength, p.LUDSMinComplexity = c.PasswordPolicy(), c.LUDSMinLength(), c.LUDSMinComplexity()
 	creation, authentication := c.ChecksBreachOnCreation(), c.ChecksBreachOnAuthentication()
 	p.CheckBreachOnCreation, p.CheckBreachOnAuthenticate = &creation, &authentication
-	memory, iterations, parallelism := c.Argon2id()
-	p.Argon2 = Argon2idConfig{int(memory), int(iterations), int(parallelism)}
+	a := c.Argon2id()
+	p.Argon2 = Argon2idConfig{int(a.MemoryKiB), int(a.Iterations), int(a.Parallelism)}
 	return p
+}
+
+// check refuses costs that are each within bounds and too much together.
+func (p *PasswordsConfig) check(c *Config) error {
+	if err := c.Argon2id().Check(); err != nil {
+		return errSetting.WithMessage("passwords.argon2id: %s.", err.Error())
+	}
+	return nil
 }
 
 // bounds are the numbers a project can choose.
@@ -65,7 +79,7 @@ func (p *PasswordsConfig) bounds() []bound {
 	return []bound{
 		{"passwords.luds_min_password_length", p.LUDSMinLength, 8, 32},
 		{"passwords.luds_min_password_complexity", p.LUDSMinComplexity, 1, 4},
-		{"passwords.argon2id.memory_kib", p.Argon2.MemoryKiB, 8192, 1 << 20},
+		{"passwords.argon2id.memory_kib", p.Argon2.MemoryKiB, 8192, 1 << 18},
 		{"passwords.argon2id.iterations", p.Argon2.Iterations, 1, 16},
 		{"passwords.argon2id.parallelism", p.Argon2.Parallelism, 1, 8},
 	}

@@ -103,6 +103,12 @@ func (c *Config) check(kind id.Env) error {
 	if err := c.checkMessages(); err != nil {
 		return err
 	}
+	if err := c.Passwords.check(c); err != nil {
+		return err
+	}
+	if err := c.checkWallets(); err != nil {
+		return err
+	}
 	return c.checkOrigins(kind)
 }
 

@@ -184,7 +184,7 @@ func (c *Core) settle(ctx context.Context, tx *store.Tx, j *join, proof *Proof, 
 		}
 	}
 	if row.Locked(tx.Now) {
-		return nil, errLocked.WithRetryAfter(row.LockExpiresAt.Sub(tx.Now))
+		return nil, Locked(row.LockExpiresAt.Sub(tx.Now))
 	}
 	if verdict != nil && proof.Uncounted {
 		return nil, store.Keep(verdict)

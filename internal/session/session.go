@@ -104,3 +104,6 @@ var (
 	errUnauthenticated = apierr.New(401, "user_unauthenticated", "No one is signed in. Sign in first.")
 	errLocked          = apierr.New(429, "user_lock_limit_reached", "The user is locked after too many failed attempts. Try again later.")
 )
+
+// Locked is the verdict on a user whom failures have locked for a while yet.
+func Locked(wait time.Duration) error { return errLocked.WithRetryAfter(wait) }

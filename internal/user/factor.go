@@ -32,8 +32,13 @@ type kindRule struct {
 	proven        bool          // has a verified flag that a proof sets
 }
 
+// ErrWalletNotFound is the verdict on a wallet that nobody has.
+var ErrWalletNotFound = apierr.New(404, "crypto_wallet_not_found", "There is no such crypto wallet.")
+
+// ErrEmailNotFound is the verdict on an address that nobody has.
+var ErrEmailNotFound = apierr.New(404, "email_not_found", "There is no such email address.")
+
 var (
-	errEmailNotFound      = apierr.New(404, "email_not_found", "There is no such email address.")
 	errEmailID            = apierr.New(400, "invalid_email_id", "The email_id is not valid. It looks like email-test-... or email-live-...")
 	errDuplicateEmail     = apierr.New(400, "duplicate_email", "A user with this email address already exists.")
 	errDuplicateEmailSelf = apierr.New(400, "duplicate_email_for_user", "The user already has this email address.")
@@ -48,7 +53,6 @@ var (
 	errDuplicateOAuth     = apierr.New(400, "duplicate_oauth_registration", "This account at the identity provider belongs to another user.")
 	errTOTPNotFound       = apierr.New(404, "totp_not_found", "There is no such authenticator app.")
 	errTOTPID             = apierr.New(400, "invalid_totp_id", "The totp_id is not valid. It looks like totp-test-... or totp-live-...")
-	errWalletNotFound     = apierr.New(404, "crypto_wallet_not_found", "There is no such crypto wallet.")
 	errWalletID           = apierr.New(400, "invalid_crypto_wallet_id", "The crypto_wallet_id is not valid. It looks like crypto-wallet-test-... or crypto-wallet-live-...")
 	errDuplicateWallet    = apierr.New(400, "duplicate_wallet_address", "This wallet belongs to another user.")
 	errDuplicateOwnWallet = apierr.New(400, "duplicate_wallet_address_for_user", "The user already has this wallet.")
@@ -61,12 +65,12 @@ var (
 // kinds is the one table of factor kinds. A duplicate of a kind without values
 // cannot happen.
 var kinds = map[string]kindRule{
-	KindEmail:     {id.Email, errEmailNotFound, errEmailID, errDuplicateEmail, errDuplicateEmailSelf, true},
+	KindEmail:     {id.Email, ErrEmailNotFound, errEmailID, errDuplicateEmail, errDuplicateEmailSelf, true},
 	KindPhone:     {id.Phone, errPhoneNotFound, errPhoneID, errDuplicatePhone, errDuplicatePhoneSelf, true},
 	KindWebAuthn:  {id.WebAuthn, errWebAuthnNotFound, errWebAuthnID, nil, nil, true},
 	KindOAuth:     {id.OAuth, errOAuthNotFound, errOAuthID, errDuplicateOAuth, errDuplicateOAuth, false},
 	KindTOTP:      {id.TOTP, errTOTPNotFound, errTOTPID, nil, nil, true},
-	KindWallet:    {id.CryptoWallet, errWalletNotFound, errWalletID, errDuplicateWallet, errDuplicateOwnWallet, true},
+	KindWallet:    {id.CryptoWallet, ErrWalletNotFound, errWalletID, errDuplicateWallet, errDuplicateOwnWallet, true},
 	KindBiometric: {id.Biometric, errBiometricNotFound, errBiometricID, nil, nil, true},
 	KindPassword:  {id.Password, errPasswordNotFound, errPasswordID, nil, nil, false},
 }
