@@ -2,7 +2,9 @@ package passhash
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -69,4 +71,24 @@ func readBcrypt(s string) (bcryptHash, error) {
 		canonical += bcrypt64.EncodeToString(raw)
 	}
 	return bcryptHash(canonical), nil
+}
+
+// bcryptSHA256Prefix marks Django's form of bcrypt for passwords of any length:
+// bcrypt of the SHA-256 of the password in hex.
+const bcryptSHA256Prefix = "bcrypt_sha256$"
+
+type bcryptSHA256Hash struct{ bcryptHash }
+
+func (b bcryptSHA256Hash) matches(password []byte) bool {
+	sum := sha256.Sum256(password)
+	return b.bcryptHash.matches([]byte(hex.EncodeToString(sum[:])))
+}
+
+func (b bcryptSHA256Hash) encode() string { return bcryptSHA256Prefix + string(b.bcryptHash) }
+
+func (b bcryptSHA256Hash) split() (string, string, Configs) { return "django", b.encode(), Configs{} }
+
+func parseBcryptSHA256(s string) (scheme, error) {
+	b, err := readBcrypt(strings.TrimPrefix(s, bcryptSHA256Prefix))
+	return bcryptSHA256Hash{b}, err
 }

@@ -28,26 +28,24 @@ type scheme interface {
 	split() (hashType, hash string, c Configs)
 }
 
-// Configs are the settings beside a hash that does not carry them itself, as
-// POST /v1/passwords/migrate has them.
-type Configs struct {
-	Argon2 *Argon2Config `json:"argon_2_config,omitempty"`
-}
-
-// Argon2Config describes an Argon2 hash in hex; the encoded form needs none.
-type Argon2Config struct {
-	Salt            string `json:"salt"`
-	IterationAmount int    `json:"iteration_amount"`
-	Memory          int    `json:"memory"` // KiB
-	Threads         int    `json:"threads"`
-	KeyLength       int    `json:"key_length"` // bytes
-}
-
-// importers read what POST /v1/passwords/migrate brings, by hash_type.
+// importers read what POST /v1/passwords/migrate brings, by hash_type. The
+// types after "scrypt" are ours; the contract has the others.
 var importers = map[string]func(hash string, c Configs) (scheme, error){
 	"argon_2i":  func(hash string, c Configs) (scheme, error) { return importArgon2(argon2i, hash, c.Argon2) },
 	"argon_2id": func(hash string, c Configs) (scheme, error) { return importArgon2(argon2id, hash, c.Argon2) },
 	"bcrypt":    func(hash string, _ Configs) (scheme, error) { return parseBcrypt(hash) },
+	"md_5":      func(hash string, c Configs) (scheme, error) { return importSalted("md5", hash, c.MD5) },
+	"pbkdf_2":   func(hash string, c Configs) (scheme, error) { return importPBKDF2(hash, c.PBKDF2) },
+	"phpass":    func(hash string, _ Configs) (scheme, error) { return parsePhpass(hash) },
+	"sha_1":     func(hash string, c Configs) (scheme, error) { return importSalted("sha1", hash, c.SHA1) },
+	"sha_512":   func(hash string, c Configs) (scheme, error) { return importSalted("sha512", hash, c.SHA512) },
+	"scrypt":    func(hash string, c Configs) (scheme, error) { return importScrypt(hash, c.Scrypt) },
+
+	"crypt":           func(hash string, _ Configs) (scheme, error) { return importCrypt(hash) },
+	"django":          func(hash string, _ Configs) (scheme, error) { return importDjango(hash) },
+	"firebase_scrypt": func(hash string, c Configs) (scheme, error) { return importFirebase(hash, c.FirebaseScrypt) },
+	"ldap":            func(hash string, _ Configs) (scheme, error) { return importLDAP(hash) },
+	"sha_256":         func(hash string, c Configs) (scheme, error) { return importSalted("sha256", hash, c.SHA256) },
 }
 
 // parsers read stored strings, by how they begin.
@@ -57,7 +55,18 @@ var parsers = []struct {
 }{
 	{"$argon2id$", func(s string) (scheme, error) { return parseArgon2(argon2id, s) }},
 	{"$argon2i$", func(s string) (scheme, error) { return parseArgon2(argon2i, s) }},
-	{"$2", func(s string) (scheme, error) { return parseBcrypt(s) }},
+	{"$2", parseBcrypt},
+	{bcryptSHA256Prefix, parseBcryptSHA256},
+	{"$pbkdf2-", parsePBKDF2},
+	{"$scrypt$", parseScrypt},
+	{"$firebase-scrypt$", parseFirebase},
+	{"$salted-", parseSalted},
+	{"$P$", parsePhpass},
+	{"$H$", parsePhpass},
+	{"$1$", parseMD5Crypt},
+	{"$apr1$", parseMD5Crypt},
+	{"$5$", parseSHACrypt},
+	{"$6$", parseSHACrypt},
 }
 
 // Import checks a hash that another system made and returns it as one string
@@ -109,6 +118,11 @@ func parse(encoded string) (scheme, error) {
 
 // b64 is the alphabet of the PHC string format.
 var b64 = base64.RawStdEncoding
+
+// anyBase64 reads base64 in the standard or the URL alphabet, padded or not.
+func anyBase64(s string) ([]byte, bool) {
+	return unb64(strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(s, "=")))
+}
 
 func unb64(s string) ([]byte, bool) {
 	b, err := b64.DecodeString(s)
