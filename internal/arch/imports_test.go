@@ -53,6 +53,7 @@ var owners = map[string][]string{
 	"github.com/emersion/go-smtp":     {"internal/delivery/smtp/smtptest"},
 	"github.com/emersion/go-sasl":     {"internal/delivery/smtp/smtptest"},
 	"golang.org/x/text":               {"internal/user"},
+	"golang.org/x/term":               {"internal/cli"}, // a password that is typed is not shown
 }
 
 var importRules = []rule{

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"time"
 
+	"gatehouse/internal/apierr"
 	"gatehouse/internal/outbound"
 )
 
@@ -125,8 +126,11 @@ func parseURL(raw string) (*url.URL, error) {
 	if err == nil && (u.RawQuery != "" || u.Fragment != "") {
 		err = errors.New("leave out what begins with ? or #")
 	}
+	if verdict := apierr.From(err); verdict != nil {
+		err = errors.New(verdict.Message) // for whoever runs the server, who needs the setting's name, too
+	}
 	if err != nil {
-		return nil, fmt.Errorf("--breach-url: it must be like %s: %w", DefaultURL, err)
+		return nil, fmt.Errorf("--breach-url is not a URL such as %s: %w", DefaultURL, err)
 	}
 	return u, nil
 }

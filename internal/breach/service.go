@@ -66,13 +66,19 @@ type flight struct {
 // one. What outbound never calls stays closed.
 var everywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 
-func newService(c Config, u *url.URL) *service {
+// policyOf is what may be called: the service at its public address, a mirror
+// where the operator says, by http only when that is what was said.
+func policyOf(c Config) outbound.Policy {
 	policy := outbound.Policy{Timeout: c.Timeout, MaxBody: maxAnswer}
 	if c.URL != DefaultURL {
-		policy.AllowPrivate, policy.AllowHTTP = everywhere, u.Scheme == "http"
+		policy.AllowPrivate, policy.AllowHTTP = everywhere, strings.HasPrefix(strings.ToLower(c.URL), "http:")
 	}
+	return policy
+}
+
+func newService(c Config, u *url.URL) *service {
 	s := &service{
-		url: u, client: outbound.New(policy), timeout: c.Timeout, now: c.Now, logger: c.Logger,
+		url: u, client: outbound.New(policyOf(c)), timeout: c.Timeout, now: c.Now, logger: c.Logger,
 		slots: make(chan struct{}, maxCalls), ranges: newCache(), flights: map[string]*flight{},
 	}
 	s.under, s.stop = context.WithCancel(context.Background())

@@ -44,6 +44,7 @@ type commands struct {
 	Keys  keysCommands  `cmd:"" group:"look after" help:"Keys that sign session tokens: list, rotate."`
 	Event eventCommands `cmd:"" group:"look after" help:"The audit log: list."`
 
+	Breach  breachCommands `cmd:"" group:"operate" help:"Passwords that are in known breaches: import a list of them, check one."`
 	Backup  backupCommand  `cmd:"" group:"operate" help:"Copy a SQLite database while it is in use."`
 	Outbox  outboxCommands `cmd:"" group:"operate" help:"Work that follows a fact, such as messages: list, retry."`
 	Explain explainCommand `cmd:"" group:"operate" help:"Say what a request did, or which rule refused it and until when."`

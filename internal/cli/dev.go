@@ -21,9 +21,11 @@ import (
 )
 
 type devCommand struct {
-	Listen   string `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Address to listen on; port 0 picks a free one. It also answers at localhost."`
-	Data     string `default:".gatehouse" placeholder:"DIR" help:"Folder for the database, the master key and dev.json, which holds the credentials."`
-	LogLevel string `default:"warn" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least severe level that is logged: debug shows every request."`
+	Listen       string `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Address to listen on; port 0 picks a free one. It also answers at localhost."`
+	Data         string `default:".gatehouse" placeholder:"DIR" help:"Folder for the database, the master key and dev.json, which holds the credentials."`
+	BreachSource string `name:"breach-source" env:"GATEHOUSE_BREACH_SOURCE" default:"off" enum:"api,offline,off" placeholder:"SOURCE" help:"Where breached passwords are looked up: off, so that nothing leaves this machine; api, as gatehouse serve does; or offline."`
+	BreachURL    string `name:"breach-url" env:"GATEHOUSE_BREACH_URL" default:"https://api.pwnedpasswords.com" placeholder:"URL" help:"The range API of Have I Been Pwned, or a mirror of it."`
+	LogLevel     string `default:"warn" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least severe level that is logged: debug shows every request."`
 }
 
 // devServer is one run of `gatehouse dev`.
@@ -88,10 +90,13 @@ func (d *devServer) open(ctx context.Context) (*app.App, error) {
 	}
 	return app.Open(ctx, app.Options{
 		Database: database,
-		Server:   config.Server{PublicURL: d.baseURL(), DrainTimeout: 10 * time.Second, EventRetention: 90 * 24 * time.Hour},
-		Logger:   d.logger,
-		Now:      time.Now,
-		Extra:    d.pages,
+		Server: config.Server{
+			PublicURL: d.baseURL(), DrainTimeout: 10 * time.Second, EventRetention: 90 * 24 * time.Hour,
+			Breach: config.Breach{BreachSource: d.BreachSource, BreachURL: d.BreachURL},
+		},
+		Logger: d.logger,
+		Now:    time.Now,
+		Extra:  d.pages,
 		// The metrics are for whoever sits at this machine.
 		Development: true,
 	})

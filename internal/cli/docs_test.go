@@ -92,6 +92,9 @@ names another:
 | ` + "`gatehouse.db`" + ` | the database (SQLite) |
 | ` + "`master.key`" + ` | the master key; the database is of no use without it |
 
+It asks nobody outside this machine whether a password is in a known breach: ` + "`--breach-source`" + ` and
+` + "`--breach-url`" + `, with their variables, turn that on (see [breached passwords](breached-passwords.md)).
+
 Commands find the same data with ` + "`--data .gatehouse`" + `. The server answers at ` + "`http://localhost:PORT`" + `
 whatever address it listens on, because browsers give passkeys to names and not to addresses.
 

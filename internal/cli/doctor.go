@@ -15,8 +15,10 @@ import (
 type doctorCommand struct {
 	data
 	output
-	PublicURL string `name:"public-url" env:"GATEHOUSE_PUBLIC_URL" placeholder:"URL" help:"The server's public URL, to check that too."`
-	Integrity bool   `help:"Read the whole database and check that it is sound. Takes a while on a large one."`
+	PublicURL    string `name:"public-url" env:"GATEHOUSE_PUBLIC_URL" placeholder:"URL" help:"The server's public URL, to check that too."`
+	BreachSource string `name:"breach-source" env:"GATEHOUSE_BREACH_SOURCE" default:"api" enum:"api,offline,off" placeholder:"SOURCE" help:"As for the server: with offline the bundle is checked too."`
+	BreachBundle string `name:"breach-bundle" env:"GATEHOUSE_BREACH_BUNDLE" placeholder:"FILE" help:"As for the server."`
+	Integrity    bool   `help:"Read the whole database, and the bundle, and check that they are sound. Takes a while on a large one."`
 }
 
 // verdict is how one check ended.
@@ -119,6 +121,7 @@ func (x *examination) all(ctx context.Context) {
 	x.outbox(ctx, a)
 	x.periodicWork(ctx, a)
 	x.environments(a)
+	x.breaches()
 	x.publicURL(a)
 }
 

@@ -25,7 +25,7 @@ const (
 	// that a part of the list is missing.
 	complete = buckets * 32
 
-	progressEvery = 1 << 20
+	progressEvery = 1 << 18
 )
 
 // Import is one import of a list.
@@ -33,7 +33,7 @@ type Import struct {
 	From     io.Reader // lines HASH or HASH:COUNT, plain or compressed by gzip
 	Into     string    // the file, which is replaced when the import has succeeded
 	Now      time.Time
-	Progress func(lines int64) // called every million lines or so; nil for nobody
+	Progress func(lines int64) // called every quarter of a million lines; nil for nobody
 
 	maxUnsorted int // MaxUnsorted, but for tests
 }
@@ -124,11 +124,13 @@ func (im Import) lines(ctx context.Context, in *bufio.Reader, s *sorter) (int64,
 			return 0, fmt.Errorf("line %d: reading on failed, so the list may be incomplete: %w", n, err)
 		}
 		k, counts, err := parseLine(line)
-		if err == nil && counts {
-			err = s.add(k, n)
-		}
 		if err != nil {
 			return 0, fmt.Errorf("line %d: %w", n, err)
+		}
+		if counts {
+			if err := s.add(k, n); err != nil {
+				return 0, err
+			}
 		}
 		if n%progressEvery == 0 {
 			if err := ctx.Err(); err != nil {
