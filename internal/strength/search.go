@@ -16,7 +16,6 @@ type cell struct {
 // do not overlap: for every beginning and every number of matches the best.
 type cover struct {
 	rows [][]cell // by last unit, then number of matches less one
-	full float64  // of how many units the password is
 }
 
 // analyse returns how many guesses t takes and the matches that are the
