@@ -3,8 +3,11 @@ package passhash
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/argon2"
 )
@@ -128,5 +131,84 @@ func TestCancelledContextHashesNothing(t *testing.T) {
 	cancel()
 	if _, err := New(Limits{}).Hash(ctx, "password", light); !errors.Is(err, context.Canceled) {
 		t.Errorf("Hash = %v", err)
+	}
+}
+
+// allocated returns how many bytes f allocates, which for Argon2 is its cost.
+func allocated(t *testing.T, f func() error) uint64 {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := f(); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+func TestTimingEnumeration(t *testing.T) {
+	h, ctx := New(Limits{}), t.Context()
+	current, err := h.Hash(ctx, "password", Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cheap, err := Import("md_5", "5f4dcc3b5aa765d61d8327deb882cf99", Configs{}) // of "password"
+	if err != nil {
+		t.Fatal(err)
+	}
+	tryVerify := func(encoded, password string, wantOK bool) func() error {
+		return func() error {
+			ok, _, err := h.Verify(ctx, encoded, password, Default)
+			if ok != wantOK {
+				t.Errorf("Verify(%s, %q) = %t", encoded, password, ok)
+			}
+			return err
+		}
+	}
+	want := allocated(t, tryVerify(current, "wrong", false))
+	if want < uint64(Default.MemoryKiB)<<10 {
+		t.Fatalf("a hash took %d bytes, less than its memory", want)
+	}
+	for name, f := range map[string]func() error{
+		"unknown user":            func() error { return h.Dummy(ctx, "wrong", Default) },
+		"right password":          tryVerify(current, "password", true),
+		"wrong for an old hash":   tryVerify(cheap, "wrong", false),
+		"longer than any":         tryVerify(current, strings.Repeat("p", MaxPassword+1), false),
+		"longer, for an old hash": tryVerify(cheap, strings.Repeat("p", MaxPassword+1), false),
+		"old hash, then a new one": func() error {
+			if err := tryVerify(cheap, "password", true)(); err != nil {
+				return err
+			}
+			_, err := h.Hash(ctx, "password", Default)
+			return err
+		},
+	} {
+		if got := allocated(t, f); got < want-want/50 || got > want+want/50 {
+			t.Errorf("%s: %d bytes; a wrong password took %d", name, got, want)
+		}
+	}
+}
+
+func TestMemoryOfManyLoginsIsBounded(t *testing.T) {
+	const concurrent, logins = 2, 64
+	h := New(Limits{Concurrent: concurrent, Waiting: logins, Patience: time.Hour})
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var all sync.WaitGroup
+	for range logins {
+		all.Go(func() {
+			if err := h.Dummy(t.Context(), "password", Default); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	runtime.ReadMemStats(&after)
+	// What runs, as much again until the collector has come by, and as much once
+	// more for what it found in pieces.
+	grown, most := int64(after.HeapSys)-int64(before.HeapSys), int64(3*concurrent*Default.MemoryKiB)<<10
+	if grown > most {
+		t.Errorf("%d logins took %d MiB, %d at a time", logins, grown>>20, concurrent)
 	}
 }

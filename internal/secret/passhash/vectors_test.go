@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 )
 
@@ -140,6 +141,33 @@ func TestHashesOfOtherSoftware(t *testing.T) {
 	for hashType := range importers {
 		if !covered[hashType] {
 			t.Errorf("no other software made a hash of type %s", hashType)
+		}
+	}
+}
+
+// The page shows one call for each kind of hash, all of the same password.
+func TestDocumentedCalls(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/password-hashes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, shown := New(Limits{}), map[string]bool{}
+	for _, call := range regexp.MustCompile(`(?ms)^migrate '(\{.*?\})'$`).FindAllSubmatch(page, -1) {
+		var body struct {
+			HashType string `json:"hash_type"`
+			Hash     string
+			Configs
+		}
+		if err := json.Unmarshal(call[1], &body); err != nil {
+			t.Errorf("%v: %s", err, call[1])
+			continue
+		}
+		shown[body.HashType] = true
+		verify(t, h, imported(t, body.HashType, body.Hash, body.Configs), "correct horse battery", light, true, true)
+	}
+	for hashType := range importers {
+		if !shown[hashType] {
+			t.Errorf("docs/password-hashes.md shows no call for %s", hashType)
 		}
 	}
 }

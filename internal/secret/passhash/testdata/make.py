@@ -8,7 +8,6 @@ def add(by, hash_type, hash, password, **cfg):
     r.update(cfg); rows.append(r)
 PW=["correct horse battery", "Grüße, пароль 密码 🔑", "x", "p"*71+"q"+"tail beyond the 72nd byte", " spaces at both ends "]
 import passlib; from passlib import hash as H
-from passlib.apps import phpass_context
 V="passlib 1.7.4"
 for p in PW:
     add(V,"crypt",H.md5_crypt.hash(p),p)
@@ -46,7 +45,6 @@ for p in PW:
 import django; from django.conf import settings; settings.configure(); django.setup()
 from django.contrib.auth import hashers as dh
 D="Django "+django.__version__
-class Fast(dh.PBKDF2PasswordHasher): iterations=1000
 for p in PW:
     add(D,"django",dh.PBKDF2PasswordHasher().encode(p,"saltsalt",1000),p)
     add(D,"django",dh.PBKDF2SHA1PasswordHasher().encode(p,"saltsalt",1000),p)
