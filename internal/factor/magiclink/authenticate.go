@@ -10,8 +10,9 @@ import (
 	"gatehouse/internal/store"
 )
 
-// linkKinds are the links that sign in without a password.
-var linkKinds = []emaillink.Kind{emaillink.MagicLink, emaillink.Unlock, emaillink.Login, emaillink.Embedded}
+// linkKinds are the links that sign in without a password. Whoever has a link
+// that sets a new one may: the official reset page offers it beside the form.
+var linkKinds = []emaillink.Kind{emaillink.MagicLink, emaillink.Unlock, emaillink.Login, emaillink.ResetPassword, emaillink.Embedded}
 
 // prove finishes with a link.
 func (s *Service) prove(ctx context.Context, tx *store.Tx, req *authenticateRequest, resp *authenticateResponse) (session.Proof, error) {

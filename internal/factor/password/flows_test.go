@@ -220,6 +220,11 @@ func TestLogInWithoutThePassword(t *testing.T) {
 		s.Call(http.MethodPost, "/v1/magic_links/authenticate", with(hour, body{"token": in})).OK()
 		login(s, "ada@example.com", first).OK()
 		s.Call(http.MethodPost, byEmail, body{"token": token(t, mail.Link), "password": second}).OK()
+		// The page that the first link leads to offers the same beside its form.
+		in = token(t, forget(s, body{"email": "ada@example.com"}).Link)
+		s.Call(http.MethodPost, "/v1/magic_links/authenticate", with(hour, body{"token": in})).OK()
+		s.Call(http.MethodPost, byEmail, body{"token": in, "password": first}).Refused(401, "unable_to_auth_password_reset_token")
+		login(s, "ada@example.com", second).OK()
 	})
 }
 
@@ -285,9 +290,16 @@ func TestStrengthCheck(t *testing.T) {
 	each(t, func(t *testing.T, s *authtest.Server) {
 		a := s.Call(http.MethodPost, check, body{"password": "p@ssword1"}).OK()
 		if a.Get("valid_password") != false || a.Get("strength_policy") != "zxcvbn" || a.Get("breached_password") != false ||
-			a.Get("feedback", "warning") != "This is similar to a commonly used password" && a.Get("feedback", "warning") != "This is a top-100 common password" ||
+			a.Get("feedback", "warning") != "This is similar to a commonly used password." ||
+			a.Get("feedback", "suggestions", 0) != "Add another word or two. Uncommon words are better." ||
+			a.Get("feedback", "suggestions", 1) != "Predictable substitutions like '@' instead of 'a' don't help very much." ||
 			a.Get("feedback", "luds_requirements") != nil {
 			t.Errorf("p@ssword1 is %s", a.Text)
+		}
+		// The official pre-built UI translates the sentences that it knows.
+		a = s.Call(http.MethodPost, check, body{"password": "abcdefgh"}).OK()
+		if got := a.Get("feedback", "warning"); got != `Sequences like "abc" or "6543" are easy to guess.` {
+			t.Errorf("a sequence is told %q", got)
 		}
 		if a := s.Call(http.MethodPost, check, body{"password": first, "email": "ada@example.com"}).OK(); a.Get("valid_password") != true || a.Get("score").(float64) < 3 {
 			t.Errorf("a good password is %s", a.Text)

@@ -87,12 +87,11 @@ func (j *judgement) advice() string {
 	if j.policy == project.LUDS {
 		words = []string{"The password needs more characters or more kinds of them: lower case, upper case, digits and symbols."}
 	}
-	for _, s := range append([]string{j.zxcvbn.Warning}, j.zxcvbn.Suggestions...) {
-		if s != "" {
-			words = append(words, strings.TrimSuffix(s, ".")+".")
-		}
+	said := j.feedback()
+	if said.Warning != "" {
+		words = append(words, said.Warning)
 	}
-	return strings.Join(words, " ")
+	return strings.Join(append(words, said.Suggestions...), " ")
 }
 
 // trust says why a right password has to be set anew at this login, if anything.
@@ -126,10 +125,24 @@ type feedback struct {
 
 func (j *judgement) feedback() feedback {
 	if j.policy != project.LUDS {
-		return feedback{Warning: j.zxcvbn.Warning, Suggestions: j.zxcvbn.Suggestions}
+		suggestions := make([]string, len(j.zxcvbn.Suggestions))
+		for i, s := range j.zxcvbn.Suggestions {
+			suggestions[i] = sentence(s)
+		}
+		return feedback{Warning: sentence(j.zxcvbn.Warning), Suggestions: suggestions}
 	}
 	l := j.luds
 	return feedback{Suggestions: []string{}, LUDS: &luds{
 		l.HasLower, l.HasUpper, l.HasDigit, l.HasSymbol, l.MissingComplexity, l.MissingCharacters,
 	}}
+}
+
+// sentence writes what zxcvbn says as the contract has it: with a full stop, and
+// with examples in quotes. The official pre-built UI looks its translations up by
+// these words.
+func sentence(s string) string {
+	if s == "" || strings.HasSuffix(s, ".") {
+		return s
+	}
+	return strings.Replace(s, "like abc or 6543", `like "abc" or "6543"`, 1) + "."
 }
