@@ -135,8 +135,8 @@ func parseURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// Check says whether a password is in a known breach. It never fails: without
-// an answer in time it is Unknown.
+// Check says whether a password, byte for byte as it is given, is in a known
+// breach. It never fails: without an answer in time it is Unknown.
 func (c *Checker) Check(ctx context.Context, password string) Verdict {
 	v, _ := c.Lookup(ctx, password)
 	return v
@@ -156,7 +156,9 @@ func (c *Checker) Lookup(ctx context.Context, password string) (Verdict, error) 
 	case found:
 		v = Breached
 	}
-	c.config.Observe(c.config.Source, v)
+	if ctx.Err() == nil { // a caller that has left says nothing about the source
+		c.config.Observe(c.config.Source, v)
+	}
 	return v, err
 }
 

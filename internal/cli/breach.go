@@ -64,7 +64,7 @@ func (c *breachImport) Run(t *Terminal) error {
 		fmt.Fprintln(t.Err, "Note: the list is large, and yet it has no hash with some of the possible beginnings. Was its download cut short?")
 	}
 	view := map[string]any{"bundle": into, "hashes": r.Hashes, "lines": r.Lines, "bytes": r.Bytes, "incomplete": r.Incomplete}
-	return c.say(t, view, "Imported %d hashes into %s (%s). Servers with --breach-source offline use it within a minute.", r.Hashes, into, size(r.Bytes))
+	return c.say(t, view, "Imported %s into %s (%s). Servers with --breach-source offline use it within a minute.", plural(int(r.Hashes), "hash", "hashes"), into, size(r.Bytes))
 }
 
 // progress says now and then how far the reading is.
@@ -210,5 +210,5 @@ func (x *examination) breaches() {
 		x.warn(check, x.suggest("breach import LIST"), "The bundle of breached passwords is from %s and knows nothing of later breaches.", when(b.Created()))
 		return
 	}
-	x.ok(check, "The bundle of breached passwords has %d hashes, imported %s.", b.Hashes(), when(b.Created()))
+	x.ok(check, "The bundle of breached passwords has %s, imported %s.", plural(int(b.Hashes()), "hash", "hashes"), when(b.Created()))
 }
