@@ -6,14 +6,18 @@ import { eventually } from './server.mjs';
 
 const patience = 20_000; // ms
 
-// The messages of the server's environment, of a channel ('email') or type ('LOGIN') where one is given.
+// Filters for what comes in two words, as the address it goes to is proven or not.
+export const codes = { types: ['ONE_TIME_PASSCODE', 'ONE_TIME_PASSCODE_SIGNUP'] };
+export const resets = { types: ['RESET_PASSWORD', 'VERIFY_EMAIL_PASSWORD_RESET'] };
+
+// The messages of the server's environment, of a channel ('email'), type ('LOGIN') or several types where they are given.
 export function mailbox(server) {
   // All messages to an address or number that are there now, the last to arrive first.
-  async function all(to, { channel, type } = {}) {
+  async function all(to, { channel, type, types } = {}) {
     const query = new URLSearchParams(Object.entries({ to, channel, type }).filter(([, value]) => value));
     const { status, body } = await server.call('GET', `/v1/mailbox/messages?${query}`);
     assert.equal(status, 200, JSON.stringify(body));
-    return body.messages;
+    return types ? body.messages.filter((m) => types.includes(m.type)) : body.messages;
   }
 
   // The last message to an address or number, once there is one: {message_id, type, text, html, link, code, ...}.
@@ -30,4 +34,11 @@ export function mailbox(server) {
 // The token in the link of a message.
 export function tokenOf(message) {
   return new URL(message.link).searchParams.get('token');
+}
+
+// The second link of a mail that sets a new password, which signs in without one, as a message of its own.
+export function loginLinkOf(message) {
+  const [link] = message.text.match(/\S+stytch_token_type=login\S+/) ?? [];
+  assert.ok(link, `the mail has no link to log in: ${message.text}`);
+  return { ...message, link };
 }

@@ -9,10 +9,12 @@ import { command, Program } from './program.mjs';
 // One running `gatehouse dev`: its address, its credentials (as in dev.json), and its command line.
 export class Server {
   #program;
+  #env;
 
-  // Resolves once the server listens.
-  static async start() {
+  // Resolves once the server listens. env are variables beside those of the test, such as GATEHOUSE_BREACH_SOURCE.
+  static async start({ env } = {}) {
     const server = new Server();
+    server.#env = env;
     server.data = await mkdtemp(join(tmpdir(), 'gatehouse-test-'));
     await server.#start('127.0.0.1:0').catch(async (error) => {
       await rm(server.data, { recursive: true, force: true });
@@ -31,7 +33,7 @@ export class Server {
     const file = join(this.data, 'dev.json');
     const before = await identity(file);
     const { promise: listening, stop } = changed(this.data, async () => (await identity(file)) !== before);
-    this.#program = new Program(['dev', '--listen', listen, '--data', this.data]);
+    this.#program = new Program(['dev', '--listen', listen, '--data', this.data], this.#env);
     await this.#program.ready(listening).finally(stop);
     Object.assign(this, JSON.parse(await readFile(file, 'utf8')));
   }
