@@ -59,13 +59,15 @@ func stepUp(u *user.User, factors []Factor, now time.Time) error {
 	return nil
 }
 
-// ownedCategories counts the categories in which a user holds a verified factor.
+// ownedCategories counts the categories in which a user holds a factor that they
+// can sign in with.
 func ownedCategories(u *user.User) int {
 	owned := map[category]bool{}
 	for _, e := range u.Emails {
 		owned[mailbox] = owned[mailbox] || e.Verified
 	}
-	owned[mailbox] = owned[mailbox] || len(u.Providers) > 0
+	// A password that has to be set anew opens nothing.
+	owned[mailbox] = owned[mailbox] || len(u.Providers) > 0 || u.Password != nil && !u.Password.RequiresReset
 	for _, p := range u.PhoneNumbers {
 		owned[phone] = owned[phone] || p.Verified
 	}
