@@ -22,6 +22,7 @@ import (
 	"gatehouse/internal/factor/biometric"
 	"gatehouse/internal/factor/magiclink"
 	"gatehouse/internal/factor/otp"
+	"gatehouse/internal/factor/totp"
 	"gatehouse/internal/factor/webauthn"
 	"gatehouse/internal/notice"
 	"gatehouse/internal/outbox"
@@ -62,6 +63,7 @@ type App struct {
 	Links      *emaillink.Service
 	MagicLinks *magiclink.Service
 	Passcodes  *otp.Service
+	TOTPs      *totp.Service
 	Biometrics *biometric.Service
 	Messages   *delivery.Service
 	Mailbox    *mailbox.Service
@@ -203,9 +205,10 @@ func (a *App) build() error {
 	a.Links = emaillink.New(a.DB, a.Keyring, a.Projects)
 	a.MagicLinks = magiclink.New(a.DB, a.Users, a.Sessions, a.Messages, a.Templates, a.PublicURL)
 	a.Passcodes = otp.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Messages, a.Templates)
+	a.TOTPs = totp.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Notices.Recovered)
 	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Projects)
 	a.Biometrics = biometric.New(a.DB, a.Sessions)
-	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.Biometrics.Hooks(), a.Notices.Hooks())
+	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.TOTPs.Hooks(), a.Biometrics.Hooks(), a.Notices.Hooks())
 	a.Outbox = a.newQueue()
 	a.metrics.watch(a.Projects, a.Outbox)
 	return nil

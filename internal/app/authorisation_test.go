@@ -120,7 +120,7 @@ func TestNobodyIsSignedInByAPublicToken(t *testing.T) {
 			continue
 		}
 		path := strings.NewReplacer("{", "", "}", "").Replace(e.Path)
-		body := map[string]any{"domain": "localhost", "public_key_credential": credential, "email": "b@example.com", "phone_number": "+12025550123"}
+		body := map[string]any{"domain": "localhost", "public_key_credential": credential, "email": "b@example.com", "phone_number": "+12025550123", "totp_code": "123456", "recovery_code": "a1b2-c3d4-e5f6"}
 		if strings.Contains(path, "biometrics") {
 			body["public_key"] = base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{2}, 32))
 			body["biometric_registration_id"] = id.New(id.Biometric, id.Test, s.Clock.Now())

@@ -11,6 +11,7 @@ import (
 	"gatehouse/internal/event"
 	"gatehouse/internal/factor/biometric"
 	"gatehouse/internal/factor/otp"
+	"gatehouse/internal/factor/totp"
 	"gatehouse/internal/factor/webauthn"
 	"gatehouse/internal/id"
 	"gatehouse/internal/notice"
@@ -44,6 +45,7 @@ type Purged struct {
 	Limits     int `json:"limits"`     // counters of rate limits whose window is over
 	Links      int `json:"links"`      // one-time links that have been over for a week
 	Passcodes  int `json:"passcodes"`  // codes that have been over for a day, and counts of texts
+	TOTPs      int `json:"totps"`      // authenticator apps that nobody confirmed, over for a day
 	Devices    int `json:"devices"`    // that nobody has signed in from for a year
 	Messages   int `json:"messages"`   // kept in mailboxes for long enough, or crowded out by newer ones
 }
@@ -59,6 +61,7 @@ func (a *App) Purge(ctx context.Context, budget int) (Purged, error) {
 		{&p.Limits, count(ratelimit.Purge)},
 		{&p.Links, count(emaillink.Purge)},
 		{&p.Passcodes, count(otp.Purge)},
+		{&p.TOTPs, count(totp.Purge)},
 		{&p.Devices, count(notice.Purge)},
 		{&p.Messages, mailbox.Purge},
 	}

@@ -140,6 +140,7 @@ func TestResponseSchemaHoldsNoSecrets(t *testing.T) {
 	}
 	allowed := map[string]string{
 		"session_token": "the caller's own session", "password": "says only that there is one", "password_id": "an identifier",
+		"secret":          "of an authenticator app, shown when it is added",
 		"password_config": "the policy a form shows", "public_key": "public", "public_token": "public",
 		"pkce_required_for_password_resets": "a switch", "token": "an embeddable link, which the caller has asked for",
 	}

@@ -39,6 +39,7 @@ var owners = map[string][]string{
 	"github.com/fxamacker/cbor":       {"internal/factor/webauthn"},
 	"github.com/go-jose/go-jose":      {"internal/session", "internal/demo"}, // the demo verifies a JWT as a customer would
 	"github.com/swaggest":             {"internal/wire"},
+	"github.com/boombuler/barcode":    {"internal/factor/totp"},
 	"github.com/nyaruka/phonenumbers": {"internal/user"},
 	"github.com/alecthomas/kong":      {"internal/cli", "internal/config"},
 	"github.com/prometheus":           {"internal/app"},

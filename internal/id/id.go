@@ -24,6 +24,7 @@ const (
 	WebAuthn      Kind = "webauthn-registration"
 	Biometric     Kind = "biometric-registration"
 	TOTP          Kind = "totp"
+	RecoveryCode  Kind = "totp-recovery-code"
 	CryptoWallet  Kind = "crypto-wallet"
 	Password      Kind = "password"
 	OAuth         Kind = "oauth-user"

@@ -1,13 +1,14 @@
 // Package notice owns what the owner of an account is told without having
-// asked: that a way to sign in was added or removed, that a lock fell, that a
-// session starts on a device not seen before. It owns the table of devices, and
-// the rule which addresses a notice goes to. It never decides whether something
+// asked: that a way to sign in was added or removed, that a recovery code was
+// used, that a lock fell, that a session starts on a device not seen before. It
+// owns the table of devices, and the rule which addresses a notice goes to. It never decides whether something
 // may happen, never changes a user, and writes nothing into a mail that came
 // from a client.
 package notice
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"gatehouse/internal/apierr"
@@ -45,7 +46,8 @@ type Service struct {
 }
 
 // New returns the service. List Hooks among the hooks of the users, and let the
-// session core call Started and, where it mails no link, Locked.
+// session core call Started and, where it mails no link, Locked. Whoever owns
+// recovery codes calls Recovered.
 func New(keys *secret.Keyring, messages *delivery.Service) *Service {
 	return &Service{keys, messages}
 }
@@ -85,6 +87,19 @@ func (s *Service) changed(tx *store.Tx, env *project.Environment, was, u *user.U
 		}
 	}
 	return nil
+}
+
+// Recovered tells that a recovery code was used in place of an authenticator
+// app, and how many are left.
+func (s *Service) Recovered(tx *store.Tx, env *project.Environment, row *user.Row, left int) error {
+	if !env.Config.TellsOfRecovery() {
+		return nil
+	}
+	u, err := row.User()
+	if err != nil {
+		return err
+	}
+	return s.tell(tx, env, delivery.NoticeRecovery, u.UserID, strconv.Itoa(left), addresses(u))
 }
 
 // Locked tells that failures have locked a user.

@@ -84,6 +84,7 @@ func createEnvironment(tx *store.Tx, projectID, projectName string, kind id.Env,
 		env.Config.SDK.OTPs = SDKOTPs{
 			SMSLoginOrCreate: true, SMSSend: true, WhatsAppLoginOrCreate: true, WhatsAppSend: true, EmailLoginOrCreate: true, EmailSend: true,
 		}
+		env.Config.SDK.TOTPs = SDKTOTPs{Enabled: true, Create: true}
 		env.Config.SDK.WebAuthn = SDKWebAuthn{Enabled: true, Create: true}
 		env.Config.SDK.Biometrics = SDKBiometrics{Enabled: true, Create: true}
 	}

@@ -146,6 +146,7 @@ type SDKConfig struct {
 	MagicLinks SDKMagicLinks `json:"magic_links"`
 	OTPs       SDKOTPs       `json:"otps"`
 	Passwords  SDKPasswords  `json:"passwords"`
+	TOTPs      SDKTOTPs      `json:"totps"`
 	WebAuthn   SDKWebAuthn   `json:"webauthn"`
 	Biometrics SDKBiometrics `json:"biometrics"`
 	Cookies    SDKCookies    `json:"cookies"`
@@ -168,6 +169,13 @@ type SDKMagicLinks struct {
 	LoginOrCreate bool `json:"login_or_create_enabled"` // anybody may ask for a link, and becomes a user by using it
 	Send          bool `json:"send_enabled"`            // users may ask for a link, and add addresses
 	PKCERequired  bool `json:"pkce_required"`           // a link works only in the browser or app that asked for it
+}
+
+// SDKTOTPs switches authenticator apps on for browsers; Create separates
+// enrolment from use.
+type SDKTOTPs struct {
+	Enabled bool `json:"enabled"`      // people may add codes of authenticator apps to their sessions in browsers
+	Create  bool `json:"create_totps"` // people may add authenticator apps in browsers
 }
 
 // SDKWebAuthn switches passkeys on for browsers; Create separates enrolment from use.
@@ -238,6 +246,9 @@ var switches = map[string]productSwitch{
 
 	"passwords":        {"passwords.enabled", func(c *SDKConfig) bool { return c.Passwords.Enabled }},
 	"passwords.search": {"passwords.search_disabled", func(c *SDKConfig) bool { return c.Passwords.Enabled && !c.Passwords.SearchDisabled }},
+
+	"totps":        {"totps.enabled", func(c *SDKConfig) bool { return c.TOTPs.Enabled }},
+	"totps.create": {"totps.create_totps", func(c *SDKConfig) bool { return c.TOTPs.Enabled && c.TOTPs.Create }},
 
 	"webauthn":        {"webauthn.enabled", func(c *SDKConfig) bool { return c.WebAuthn.Enabled }},
 	"webauthn.create": {"webauthn.create_webauthns", func(c *SDKConfig) bool { return c.WebAuthn.Enabled && c.WebAuthn.Create }},

@@ -5,6 +5,7 @@ package project
 type NoticesConfig struct {
 	FactorAdded   *bool `json:"factor_added"`   // users are told when a way to sign in was added; default true
 	FactorRemoved *bool `json:"factor_removed"` // users are told when a way to sign in was removed; default true
+	RecoveryCode  *bool `json:"recovery_code"`  // users are told when one of their recovery codes was used; default true
 	Locked        *bool `json:"locked"`         // users are told when failures lock them, unless they are sent a link that ends the lock; default true
 	NewDevice     bool  `json:"new_device"`     // users are told when a session starts on a device not seen before
 }
@@ -15,6 +16,9 @@ func (c *Config) TellsOfAdded() bool { return isOn(c.Notices.FactorAdded) }
 // TellsOfRemoved reports whether users are told that a factor was removed.
 func (c *Config) TellsOfRemoved() bool { return isOn(c.Notices.FactorRemoved) }
 
+// TellsOfRecovery reports whether users are told that a recovery code was used.
+func (c *Config) TellsOfRecovery() bool { return isOn(c.Notices.RecoveryCode) }
+
 // TellsOfLock reports whether users are told that they were locked.
 func (c *Config) TellsOfLock() bool { return isOn(c.Notices.Locked) }
 
@@ -23,7 +27,7 @@ func isOn(setting *bool) bool { return setting == nil || *setting }
 
 // inForce is the configuration with its defaults filled in.
 func (n NoticesConfig) inForce(c *Config) NoticesConfig {
-	added, removed, locked := c.TellsOfAdded(), c.TellsOfRemoved(), c.TellsOfLock()
-	n.FactorAdded, n.FactorRemoved, n.Locked = &added, &removed, &locked
+	added, removed, recovery, locked := c.TellsOfAdded(), c.TellsOfRemoved(), c.TellsOfRecovery(), c.TellsOfLock()
+	n.FactorAdded, n.FactorRemoved, n.RecoveryCode, n.Locked = &added, &removed, &recovery, &locked
 	return n
 }

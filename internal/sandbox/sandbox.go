@@ -20,6 +20,7 @@ const (
 	EmailID   = "email-test-23873e89-d4ed-4e92-b3b9-e5c7198fa286"
 	PhoneID   = "phone-number-test-98cfbe19-6c8f-4b8b-b62a-e78a5a7bdff3"
 	SessionID = "session-test-eb94233f-8800-4ebd-8645-51dc15f9d028"
+	TOTPID    = "totp-test-41920359-8bbb-4fe8-8fa3-aaa83f35f02c"
 )
 
 // Tokens of magic links.
@@ -29,8 +30,16 @@ const (
 	MagicLinkAbsent = "CprTtwhnRNiMBiUS2jSLcWYrfuO2POeBNdo5HhW6qTM=" // unknown
 )
 
-// Passcode is the code that the virtual user types.
+// Passcode is the code that the virtual user types, from a message or from an
+// authenticator app.
 const Passcode = "000000"
+
+// What else belongs to the authenticator app of the virtual user.
+const (
+	TOTPSecret     = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ" // of RFC 6238's examples
+	RecoveryCode   = "a1b2-c3d4-e5f6"
+	RecoveryCodeID = "totp-recovery-code-test-7d7ab6d5-0a75-4d0f-b6a9-53f0f0a5cf1d"
+)
 
 // SessionToken is the token of the virtual user's session.
 const SessionToken = "WJtR5BCy38Szd5AfoDpf0iqFKEt4EE5JhjlWUY7l3FtY"

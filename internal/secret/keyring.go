@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"bytes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
@@ -115,6 +116,12 @@ func (k *Keyring) Open(purpose, env string, sealed []byte) ([]byte, error) {
 		}
 	}
 	return nil, ErrSealed
+}
+
+// SealedWithFirst reports whether the first key of the ring sealed a value, so
+// that the others are not needed for it.
+func (k *Keyring) SealedWithFirst(sealed []byte) bool {
+	return bytes.HasPrefix(sealed, k.keys[0].id[:])
 }
 
 // MAC returns the 32-byte HMAC-SHA-256 of the parts under a key derived for

@@ -12,16 +12,18 @@ import (
 // AuthenticationFactor). Exactly one of the pointers is set, or none for
 // factors without an object of their own.
 type Factor struct {
-	Type                string             `json:"type" required:"true"`
-	DeliveryMethod      string             `json:"delivery_method" required:"true"`
-	LastAuthenticatedAt Timestamp          `json:"last_authenticated_at"`
-	CreatedAt           Timestamp          `json:"created_at"`
-	UpdatedAt           Timestamp          `json:"updated_at"`
-	EmailFactor         *EmailFactor       `json:"email_factor,omitempty"`
-	PhoneNumberFactor   *PhoneNumberFactor `json:"phone_number_factor,omitempty"`
-	WebAuthnFactor      *WebAuthnFactor    `json:"webauthn_factor,omitempty"`
-	EmbeddedFactor      *EmbeddedFactor    `json:"embeddable_magic_link_factor,omitempty"`
-	BiometricFactor     *BiometricFactor   `json:"biometric_factor,omitempty"`
+	Type                   string                  `json:"type" required:"true"`
+	DeliveryMethod         string                  `json:"delivery_method" required:"true"`
+	LastAuthenticatedAt    Timestamp               `json:"last_authenticated_at"`
+	CreatedAt              Timestamp               `json:"created_at"`
+	UpdatedAt              Timestamp               `json:"updated_at"`
+	EmailFactor            *EmailFactor            `json:"email_factor,omitempty"`
+	PhoneNumberFactor      *PhoneNumberFactor      `json:"phone_number_factor,omitempty"`
+	WebAuthnFactor         *WebAuthnFactor         `json:"webauthn_factor,omitempty"`
+	AuthenticatorAppFactor *AuthenticatorAppFactor `json:"authenticator_app_factor,omitempty"`
+	RecoveryCodeFactor     *RecoveryCodeFactor     `json:"recovery_code_factor,omitempty"`
+	EmbeddedFactor         *EmbeddedFactor         `json:"embeddable_magic_link_factor,omitempty"`
+	BiometricFactor        *BiometricFactor        `json:"biometric_factor,omitempty"`
 }
 
 // EmailFactor names the address a message was sent to.
@@ -41,6 +43,16 @@ type WebAuthnFactor struct {
 	WebAuthnRegistrationID string `json:"webauthn_registration_id" required:"true"`
 	Domain                 string `json:"domain" required:"true"`
 	UserAgent              string `json:"user_agent,omitempty"`
+}
+
+// AuthenticatorAppFactor names the authenticator app that was used.
+type AuthenticatorAppFactor struct {
+	TOTPID string `json:"totp_id" required:"true"`
+}
+
+// RecoveryCodeFactor names the recovery code that was used.
+type RecoveryCodeFactor struct {
+	RecoveryCodeID string `json:"totp_recovery_code_id" required:"true"`
 }
 
 // EmbeddedFactor names the embeddable magic link that was used.
@@ -63,6 +75,10 @@ func (f *Factor) id() string {
 		return f.PhoneNumberFactor.PhoneID
 	case f.WebAuthnFactor != nil:
 		return f.WebAuthnFactor.WebAuthnRegistrationID
+	case f.AuthenticatorAppFactor != nil:
+		return f.AuthenticatorAppFactor.TOTPID
+	case f.RecoveryCodeFactor != nil:
+		return f.RecoveryCodeFactor.RecoveryCodeID
 	case f.BiometricFactor != nil:
 		return f.BiometricFactor.BiometricRegistrationID
 	}
@@ -82,6 +98,10 @@ func (f *Factor) heldBy(u *user.User) bool {
 		return u.Phone(f.id()) != nil
 	case f.WebAuthnFactor != nil:
 		return slices.ContainsFunc(u.WebAuthnRegistrations, func(r user.WebAuthnRegistration) bool { return r.WebAuthnRegistrationID == f.id() })
+	case f.AuthenticatorAppFactor != nil:
+		return slices.ContainsFunc(u.TOTPs, func(t user.TOTP) bool { return t.TOTPID == f.id() })
+	case f.RecoveryCodeFactor != nil:
+		return slices.ContainsFunc(u.TOTPs, func(t user.TOTP) bool { return t.Verified })
 	case f.BiometricFactor != nil:
 		return slices.ContainsFunc(u.BiometricRegistrations, func(r user.BiometricRegistration) bool { return r.BiometricRegistrationID == f.id() })
 	}
@@ -143,15 +163,16 @@ func (f *Factors) authenticated(proven Factor, now time.Time) error {
 const maxFactors = 32
 
 // without takes a factor of the user's out and reports whether it was there, and
-// how many are left. A session does not say which password proved it: a user has
-// one at most.
+// how many are left. A session does not say which password proved it, nor whose
+// recovery codes: a user has one password and one authenticator app at most.
 func (f *Factors) without(kind, factorID string) (found bool, left int, err error) {
 	list, err := f.All()
 	if err != nil {
 		return false, 0, err
 	}
 	kept := slices.DeleteFunc(slices.Clone(list), func(old Factor) bool {
-		return old.id() == factorID || kind == user.KindPassword && old.Type == "password"
+		return old.id() == factorID || kind == user.KindPassword && old.Type == "password" ||
+			kind == user.KindTOTP && old.Type == "recovery_codes"
 	})
 	if len(kept) < len(list) {
 		f.text, err = json.Marshal(kept)

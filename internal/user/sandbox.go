@@ -21,6 +21,7 @@ func Sandbox() (*Row, error) {
 		UserID: sandbox.UserID, Status: Active, CreatedAt: Timestamp(sandbox.SessionStart),
 		Emails:       []Email{{EmailID: sandbox.EmailID, Email: sandbox.Email, Verified: true}},
 		PhoneNumbers: []PhoneNumber{{PhoneID: sandbox.PhoneID, PhoneNumber: sandbox.Phone, Verified: true}},
+		TOTPs:        []TOTP{{TOTPID: sandbox.TOTPID, Verified: true}},
 	}
 	u.empty()
 	document, err := encode(u)

@@ -101,6 +101,7 @@ func wordMail(l *locale, app string, m *delivery.Message, style *Style) *mail {
 var detailLabels = map[delivery.Type]string{
 	delivery.NoticeAdded:     "added",
 	delivery.NoticeRemoved:   "removed",
+	delivery.NoticeRecovery:  "left",
 	delivery.NoticeNewDevice: "device",
 }
 

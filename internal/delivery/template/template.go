@@ -37,6 +37,7 @@ var shapes = map[delivery.Type]shape{
 	delivery.PasscodeSignup:  aboutCode,
 	delivery.NoticeAdded:     aboutAccount,
 	delivery.NoticeRemoved:   aboutAccount,
+	delivery.NoticeRecovery:  aboutAccount,
 	delivery.NoticeLocked:    aboutAccount,
 	delivery.NoticeNewDevice: aboutAccount,
 }
