@@ -51,7 +51,7 @@ func (s *Service) Endpoints() []wire.Endpoint {
 		wire.POST("/sdk/v1/passwords/email/reset", wire.Public, reset, wire.Needs(need), wire.Summary("Set a new password with the token of a mailed link")),
 		wire.POST("/sdk/v1/passwords/existing_password/reset", wire.Public, existing, wire.Needs(need), wire.Summary("Set a new password with the existing one")),
 		wire.POST("/sdk/v1/passwords/session/reset", wire.Public, bySession, wire.Needs(need), wire.Summary("Set a password from a session that was entered just now")),
-		wire.POST("/sdk/v1/users/search", wire.Public, s.search, wire.Needs("passwords.search"), wire.Summary("Say how whoever has an address signs in")),
+		wire.POST("/sdk/v1/users/search", wire.Public, s.search, wire.Needs(need), wire.Summary("Say how whoever has an address signs in")),
 	}
 }
 

@@ -148,6 +148,11 @@ func TestTheBrowserDoor(t *testing.T) {
 		page.Call(http.MethodPost, "/sdk/v1/users/search", body{"email": "bob@example.com"}).Refused(401, "endpoint_not_authorized_for_sdk")
 		s.Configure("sdk.passwords.enabled", "false")
 		page.Call(http.MethodPost, "/sdk/v1/passwords/authenticate", credentials("ada@example.com", first)).Refused(401, "endpoint_not_authorized_for_sdk")
+		// The pre-built login asks this first: it has to name the switch that is in the way.
+		a = page.Call(http.MethodPost, "/sdk/v1/users/search", body{"email": "bob@example.com"}).Refused(401, "endpoint_not_authorized_for_sdk")
+		if !strings.Contains(a.String("error_message"), "passwords.enabled") {
+			t.Errorf("a page is told %q", a.String("error_message"))
+		}
 	})
 }
 

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"time"
 
+	"gatehouse/internal/apierr"
 	"gatehouse/internal/project"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/store"
 	"gatehouse/internal/user"
 )
+
+var errNoSearch = apierr.New(401, "endpoint_not_authorized_for_sdk", "Pages cannot ask here how somebody signs in, which the pre-built login does first: passwords.search_disabled is set. Ask for address and password in one form.")
 
 // perNetwork bounds how many addresses one network can ask about.
 var perNetwork = ratelimit.Rule{Name: "account lookups per network", Limit: 100, Per: 10 * time.Minute}
@@ -25,6 +28,9 @@ const (
 // pre-built UI asks before it shows a form.
 func (s *Service) search(ctx context.Context, req *searchRequest) (*searchResponse, error) {
 	caller := project.CallerFrom(ctx)
+	if caller.Env.Config.SDK.Passwords.SearchDisabled {
+		return nil, errNoSearch
+	}
 	if ok, wait := s.lookups.Take(perNetwork, ratelimit.Network(caller.IP)); !ok {
 		return nil, perNetwork.Refused(wait)
 	}
