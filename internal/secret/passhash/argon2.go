@@ -34,11 +34,11 @@ type argon2Hash struct {
 }
 
 func (a *argon2Hash) key(password []byte, length int) []byte {
-	derive := argon2.IDKey
+	mode := modeArgon2id
 	if a.variant == argon2i {
-		derive = argon2.Key
+		mode = modeArgon2i
 	}
-	return derive(password, a.salt, a.Iterations, a.MemoryKiB, a.Parallelism, uint32(length))
+	return deriveKey(mode, password, a.salt, a.Params, uint32(length))
 }
 
 func (a *argon2Hash) matches(password []byte) bool {
