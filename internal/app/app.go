@@ -23,6 +23,7 @@ import (
 	"gatehouse/internal/factor/magiclink"
 	"gatehouse/internal/factor/otp"
 	"gatehouse/internal/factor/totp"
+	"gatehouse/internal/factor/wallet"
 	"gatehouse/internal/factor/webauthn"
 	"gatehouse/internal/notice"
 	"gatehouse/internal/outbox"
@@ -65,6 +66,7 @@ type App struct {
 	Passcodes  *otp.Service
 	TOTPs      *totp.Service
 	Biometrics *biometric.Service
+	Wallets    *wallet.Service
 	Messages   *delivery.Service
 	Mailbox    *mailbox.Service
 	Templates  *template.Service
@@ -208,7 +210,10 @@ func (a *App) build() error {
 	a.TOTPs = totp.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Notices.Recovered)
 	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Projects)
 	a.Biometrics = biometric.New(a.DB, a.Sessions)
-	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.TOTPs.Hooks(), a.Biometrics.Hooks(), a.Notices.Hooks())
+	if a.Wallets, err = a.newWallets(); err != nil {
+		return err
+	}
+	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.TOTPs.Hooks(), a.Biometrics.Hooks(), a.Wallets.Hooks(), a.Notices.Hooks())
 	a.Outbox = a.newQueue()
 	a.metrics.watch(a.Projects, a.Outbox)
 	return nil

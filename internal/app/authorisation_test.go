@@ -92,22 +92,24 @@ func TestAuthorisationMatrix(t *testing.T) {
 func TestNobodyIsSignedInByAPublicToken(t *testing.T) {
 	s := authtest.New(t)
 	anonymous := map[string]bool{
-		"GET /sdk/v1/projects/bootstrap/{public_token}":    true,
-		"POST /sdk/v1/webauthn/authenticate":               true,
-		"POST /sdk/v1/webauthn/authenticate/start":         true,
-		"POST /sdk/v1/webauthn/authenticate/start/primary": true,
-		"POST /sdk/v1/magic_links/email/login_or_create":   true,
-		"POST /sdk/v1/magic_links/email/send/primary":      true,
-		"POST /sdk/v1/magic_links/authenticate":            true,
-		"POST /sdk/v1/otps/sms/login_or_create":            true,
-		"POST /sdk/v1/otps/sms/send/primary":               true,
-		"POST /sdk/v1/otps/whatsapp/login_or_create":       true,
-		"POST /sdk/v1/otps/whatsapp/send/primary":          true,
-		"POST /sdk/v1/otps/email/login_or_create":          true,
-		"POST /sdk/v1/otps/email/send/primary":             true,
-		"POST /sdk/v1/otps/authenticate":                   true,
-		"POST /sdk/v1/biometrics/authenticate/start":       true,
-		"POST /sdk/v1/biometrics/authenticate":             true,
+		"GET /sdk/v1/projects/bootstrap/{public_token}":          true,
+		"POST /sdk/v1/webauthn/authenticate":                     true,
+		"POST /sdk/v1/webauthn/authenticate/start":               true,
+		"POST /sdk/v1/webauthn/authenticate/start/primary":       true,
+		"POST /sdk/v1/magic_links/email/login_or_create":         true,
+		"POST /sdk/v1/magic_links/email/send/primary":            true,
+		"POST /sdk/v1/magic_links/authenticate":                  true,
+		"POST /sdk/v1/otps/sms/login_or_create":                  true,
+		"POST /sdk/v1/otps/sms/send/primary":                     true,
+		"POST /sdk/v1/otps/whatsapp/login_or_create":             true,
+		"POST /sdk/v1/otps/whatsapp/send/primary":                true,
+		"POST /sdk/v1/otps/email/login_or_create":                true,
+		"POST /sdk/v1/otps/email/send/primary":                   true,
+		"POST /sdk/v1/otps/authenticate":                         true,
+		"POST /sdk/v1/crypto_wallets/authenticate":               true,
+		"POST /sdk/v1/crypto_wallets/authenticate/start/primary": true,
+		"POST /sdk/v1/biometrics/authenticate/start":             true,
+		"POST /sdk/v1/biometrics/authenticate":                   true,
 	}
 	if _, err := s.Projects.AddRedirectURL(t.Context(), s.Env.ID, "http://localhost:3000/", project.RedirectTypes, true); err != nil {
 		t.Fatal(err)
@@ -121,6 +123,9 @@ func TestNobodyIsSignedInByAPublicToken(t *testing.T) {
 		}
 		path := strings.NewReplacer("{", "", "}", "").Replace(e.Path)
 		body := map[string]any{"domain": "localhost", "public_key_credential": credential, "email": "b@example.com", "phone_number": "+12025550123", "totp_code": "123456", "recovery_code": "a1b2-c3d4-e5f6"}
+		if strings.Contains(path, "crypto_wallets/authenticate") {
+			body["crypto_wallet_type"], body["crypto_wallet_address"] = "ethereum", "0x52908400098527886e0f7030069857d2e4169ee7"
+		}
 		if strings.Contains(path, "biometrics") {
 			body["public_key"] = base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{2}, 32))
 			body["biometric_registration_id"] = id.New(id.Biometric, id.Test, s.Clock.Now())

@@ -12,6 +12,7 @@ import (
 	"gatehouse/internal/factor/biometric"
 	"gatehouse/internal/factor/otp"
 	"gatehouse/internal/factor/totp"
+	"gatehouse/internal/factor/wallet"
 	"gatehouse/internal/factor/webauthn"
 	"gatehouse/internal/id"
 	"gatehouse/internal/notice"
@@ -58,6 +59,7 @@ func (a *App) Purge(ctx context.Context, budget int) (Purged, error) {
 		{&p.Sessions, count(session.Purge)},
 		{&p.Challenges, webauthn.Purge},
 		{&p.Challenges, count(biometric.Purge)},
+		{&p.Challenges, count(wallet.Purge)},
 		{&p.Limits, count(ratelimit.Purge)},
 		{&p.Links, count(emaillink.Purge)},
 		{&p.Passcodes, count(otp.Purge)},

@@ -17,6 +17,7 @@ func (a *App) routes() []wire.Endpoint {
 		a.Passcodes.Endpoints(),
 		a.TOTPs.Endpoints(),
 		a.Biometrics.Endpoints(),
+		a.Wallets.Endpoints(),
 		a.hop(),
 		a.account().Endpoints(),
 		a.Mailbox.Endpoints(),

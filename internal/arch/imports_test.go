@@ -46,6 +46,8 @@ var owners = map[string][]string{
 	"go.opentelemetry.io/otel":        {"internal/app", "internal/wire"},
 	"google.golang.org/protobuf":      {"internal/app"}, // its wire format alone, for traces
 	"golang.org/x/crypto":             {"internal/secret"},
+	"golang.org/x/crypto/sha3":        {"internal/factor/wallet"},
+	"github.com/decred/dcrd/dcrec":    {"internal/factor/wallet"},
 	"golang.org/x/net/publicsuffix":   {"internal/project", "internal/factor/webauthn"},
 	"golang.org/x/net/html":           {"internal/delivery/template"},
 	"golang.org/x/net/idna":           {"internal/user", "internal/delivery/smtp"},
@@ -237,7 +239,7 @@ func ownersOf(p string) (string, []string) {
 func httpAtTheEdges(t *tree) []string {
 	edges := []string{
 		"internal/wire", "internal/ui", "internal/demo", "internal/app", "internal/cli", "internal/authtest",
-		"internal/outbound", "internal/delivery/webhook", "internal/delivery/twilio", "internal/breach",
+		"internal/outbound", "internal/delivery/webhook", "internal/delivery/twilio", "internal/factor/wallet/ethereum", "internal/breach",
 	}
 	var out []string
 	for _, s := range t.goFiles {

@@ -86,6 +86,7 @@ func createEnvironment(tx *store.Tx, projectID, projectName string, kind id.Env,
 		}
 		env.Config.SDK.TOTPs = SDKTOTPs{Enabled: true, Create: true}
 		env.Config.SDK.WebAuthn = SDKWebAuthn{Enabled: true, Create: true}
+		env.Config.SDK.CryptoWallets = SDKCryptoWallets{Enabled: true}
 		env.Config.SDK.Biometrics = SDKBiometrics{Enabled: true, Create: true}
 	}
 	if err := insertEnvironment(tx, env); err != nil {

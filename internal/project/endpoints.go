@@ -82,6 +82,7 @@ func (s *Service) bootstrap(ctx context.Context, req *bootstrapRequest) (*bootst
 		PasswordConfig:         luds,
 		DFPProtectedAuthMode:   "OBSERVATION",
 		RBACPolicy:             env.Policy(),
+		SIWERequired:           env.Config.SDK.CryptoWallets.SIWERequired,
 		Vertical:               "CONSUMER",
 	}, nil
 }

@@ -20,6 +20,7 @@ const (
 	EmailID   = "email-test-23873e89-d4ed-4e92-b3b9-e5c7198fa286"
 	PhoneID   = "phone-number-test-98cfbe19-6c8f-4b8b-b62a-e78a5a7bdff3"
 	SessionID = "session-test-eb94233f-8800-4ebd-8645-51dc15f9d028"
+	WalletID  = "crypto-wallet-test-8d2f7a0c-3b51-4a44-9e0c-5f6b1c7d9e20"
 	TOTPID    = "totp-test-41920359-8bbb-4fe8-8fa3-aaa83f35f02c"
 )
 
@@ -39,6 +40,13 @@ const (
 	TOTPSecret     = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ" // of RFC 6238's examples
 	RecoveryCode   = "a1b2-c3d4-e5f6"
 	RecoveryCodeID = "totp-recovery-code-test-7d7ab6d5-0a75-4d0f-b6a9-53f0f0a5cf1d"
+)
+
+// What else belongs to the wallet of the virtual user. Its signature is cut off
+// and no key made it.
+const (
+	WalletAddress   = "0x6df2dB4Fb3DA35d241901Bd53367770BF03123f1"
+	WalletSignature = "0x0c4f82edc3c818b6beff4b89e0682994e5878074609903cecdfb"
 )
 
 // SessionToken is the token of the virtual user's session.

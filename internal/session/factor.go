@@ -24,6 +24,7 @@ type Factor struct {
 	RecoveryCodeFactor     *RecoveryCodeFactor     `json:"recovery_code_factor,omitempty"`
 	EmbeddedFactor         *EmbeddedFactor         `json:"embeddable_magic_link_factor,omitempty"`
 	BiometricFactor        *BiometricFactor        `json:"biometric_factor,omitempty"`
+	CryptoWalletFactor     *CryptoWalletFactor     `json:"crypto_wallet_factor,omitempty"`
 }
 
 // EmailFactor names the address a message was sent to.
@@ -65,6 +66,13 @@ type BiometricFactor struct {
 	BiometricRegistrationID string `json:"biometric_registration_id" required:"true"`
 }
 
+// CryptoWalletFactor names the wallet that signed.
+type CryptoWalletFactor struct {
+	CryptoWalletID      string `json:"crypto_wallet_id" required:"true"`
+	CryptoWalletAddress string `json:"crypto_wallet_address" required:"true"`
+	CryptoWalletType    string `json:"crypto_wallet_type" required:"true" enum:"ethereum,solana"`
+}
+
 // id is the identifier of the user's factor that this one is, "" where it is
 // none of the user's: an embeddable link, or a factor without an object.
 func (f *Factor) id() string {
@@ -81,6 +89,8 @@ func (f *Factor) id() string {
 		return f.RecoveryCodeFactor.RecoveryCodeID
 	case f.BiometricFactor != nil:
 		return f.BiometricFactor.BiometricRegistrationID
+	case f.CryptoWalletFactor != nil:
+		return f.CryptoWalletFactor.CryptoWalletID
 	}
 	return ""
 }
@@ -104,6 +114,8 @@ func (f *Factor) heldBy(u *user.User) bool {
 		return slices.ContainsFunc(u.TOTPs, func(t user.TOTP) bool { return t.Verified })
 	case f.BiometricFactor != nil:
 		return slices.ContainsFunc(u.BiometricRegistrations, func(r user.BiometricRegistration) bool { return r.BiometricRegistrationID == f.id() })
+	case f.CryptoWalletFactor != nil:
+		return slices.ContainsFunc(u.CryptoWallets, func(w user.CryptoWallet) bool { return w.CryptoWalletID == f.id() })
 	}
 	return true
 }

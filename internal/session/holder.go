@@ -56,22 +56,32 @@ func (h *Held) Identify(ctx context.Context, tx *store.Tx) (*Identity, error) {
 	return &Identity{r, u}, err
 }
 
-// Reach finds whom a message to a contact goes to: the user who was named, who
-// gets the contact if it is new to them, or else whoever has it.
-func (h *Held) Reach(tx *store.Tx, c user.Contact) (*user.Reached, error) {
+// User reads the user who was named, and the id of the session that names them,
+// "" where a server does; nil when nobody is named.
+func (h *Held) User(tx *store.Tx) (row *user.Row, sessionID string, err error) {
 	switch {
 	case h.which != nil:
 		r, row, err := h.core.read(tx, h.env, *h.which)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		return h.core.users.Attach(tx, h.env, row, c, r.ID)
+		return row, r.ID, nil
 	case h.userID != "":
 		row, err := user.ForUpdate(tx, h.env, h.userID)
-		if err != nil {
-			return nil, err
-		}
-		return h.core.users.Attach(tx, h.env, row, c, "")
+		return row, "", err
+	}
+	return nil, "", nil
+}
+
+// Reach finds whom a message to a contact goes to: the user who was named, who
+// gets the contact if it is new to them, or else whoever has it.
+func (h *Held) Reach(tx *store.Tx, c user.Contact) (*user.Reached, error) {
+	row, sessionID, err := h.User(tx)
+	switch {
+	case err != nil:
+		return nil, err
+	case row != nil:
+		return h.core.users.Attach(tx, h.env, row, c, sessionID)
 	}
 	return c.Find(tx, h.env)
 }

@@ -123,6 +123,7 @@ func find(tx *store.Tx, notFound error, query string, args ...any) (*Row, error)
 
 // NewUser is a user to be created. Everything is optional.
 type NewUser struct {
+	ID          string // an id of id.New that was reserved, and when the user was made; a new one when empty
 	Email       string // in any spelling
 	PhoneNumber string // in any spelling
 	Status      string // Active when empty
@@ -137,6 +138,9 @@ type NewUser struct {
 func (s *Service) Create(tx *store.Tx, env *project.Environment, n NewUser) (*Row, error) {
 	u := &User{
 		UserID: id.New(id.User, env.Kind, tx.Now), Status: n.Status, CreatedAt: Timestamp(tx.Now),
+	}
+	if made, ok := id.Made(n.ID); ok {
+		u.UserID, u.CreatedAt = n.ID, Timestamp(made) // which are one instant to searches
 	}
 	if u.Status == "" {
 		u.Status = Active

@@ -19,9 +19,10 @@ var (
 func Sandbox() (*Row, error) {
 	u := &User{
 		UserID: sandbox.UserID, Status: Active, CreatedAt: Timestamp(sandbox.SessionStart),
-		Emails:       []Email{{EmailID: sandbox.EmailID, Email: sandbox.Email, Verified: true}},
-		PhoneNumbers: []PhoneNumber{{PhoneID: sandbox.PhoneID, PhoneNumber: sandbox.Phone, Verified: true}},
-		TOTPs:        []TOTP{{TOTPID: sandbox.TOTPID, Verified: true}},
+		Emails:        []Email{{EmailID: sandbox.EmailID, Email: sandbox.Email, Verified: true}},
+		PhoneNumbers:  []PhoneNumber{{PhoneID: sandbox.PhoneID, PhoneNumber: sandbox.Phone, Verified: true}},
+		CryptoWallets: []CryptoWallet{{CryptoWalletID: sandbox.WalletID, CryptoWalletAddress: sandbox.WalletAddress, CryptoWalletType: "ethereum", Verified: true}},
+		TOTPs:         []TOTP{{TOTPID: sandbox.TOTPID, Verified: true}},
 	}
 	u.empty()
 	document, err := encode(u)
