@@ -43,6 +43,7 @@ const (
 	NoticeAdded     Type = "NOTICE_FACTOR_ADDED"         // to the owner: a way to sign in was added
 	NoticeRemoved   Type = "NOTICE_FACTOR_REMOVED"       // to the owner, at the address that was in force before
 	NoticeRecovery  Type = "NOTICE_RECOVERY_CODE"        // to the owner: a recovery code was used
+	NoticePassword  Type = "NOTICE_PASSWORD_CHANGED"     // to the owner: the password was set anew
 	NoticeLocked    Type = "NOTICE_LOCKED"               // to the owner: too many failed attempts
 	NoticeNewDevice Type = "NOTICE_NEW_DEVICE"           // to the owner: a session from a device not seen before
 )

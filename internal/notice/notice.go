@@ -1,9 +1,9 @@
 // Package notice owns what the owner of an account is told without having
 // asked: that a way to sign in was added or removed, that a recovery code was
 // used, that a lock fell, that a session starts on a device not seen before. It
-// owns the table of devices, and the rule which addresses a notice goes to. It never decides whether something
-// may happen, never changes a user, and writes nothing into a mail that came
-// from a client.
+// owns the table of devices, and the rule which addresses a notice goes to. It
+// never decides whether something may happen, never changes a user, and writes
+// nothing into a mail that came from a client.
 package notice
 
 import (
@@ -100,6 +100,22 @@ func (s *Service) Recovered(tx *store.Tx, env *project.Environment, row *user.Ro
 		return err
 	}
 	return s.tell(tx, env, delivery.NoticeRecovery, u.UserID, strconv.Itoa(left), addresses(u))
+}
+
+// PasswordChanged tells that a user's password was set anew.
+func (s *Service) PasswordChanged(tx *store.Tx, env *project.Environment, userID string) error {
+	if !env.Config.TellsOfPassword() {
+		return nil
+	}
+	row, err := user.Get(tx, env, userID)
+	if err != nil {
+		return err
+	}
+	u, err := row.User()
+	if err != nil {
+		return err
+	}
+	return s.tell(tx, env, delivery.NoticePassword, u.UserID, "", addresses(u))
 }
 
 // Locked tells that failures have locked a user.

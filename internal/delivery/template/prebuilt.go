@@ -1,9 +1,7 @@
 package template
 
 import (
-	"bytes"
 	_ "embed" // mail.html
-	"fmt"
 	"html/template"
 	"strings"
 	"sync"
@@ -159,11 +157,3 @@ var mailTemplate = sync.OnceValue(func() *template.Template {
 		"outlook": func(s string) template.HTML { return template.HTML("<!--[if mso]>" + s + "<![endif]-->") },
 	}).Parse(mailSource))
 })
-
-func (w *mail) html() (string, error) {
-	var b bytes.Buffer
-	if err := mailTemplate().Execute(&b, w); err != nil {
-		return "", fmt.Errorf("mail.html: %w", err)
-	}
-	return b.String(), nil
-}

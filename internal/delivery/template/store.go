@@ -22,11 +22,12 @@ func readTemplate(tx *store.Tx, projectID, templateID string) (*Template, error)
 	return t, err
 }
 
-// readDefault returns the default template of a type, or nil.
+// readDefault returns the default template of a type, or else the project's look
+// of our own wording, or nil.
 func readDefault(tx *store.Tx, projectID string, typ delivery.Type) (*Template, error) {
 	return scanTemplate(tx.QueryRow(`SELECT `+templateColumns+` FROM email_template_defaults d
 		JOIN email_templates t ON t.project_id = d.project_id AND t.template_id = d.template_id
-		WHERE d.project_id = $1 AND d.type = $2`, projectID, typ))
+		WHERE d.project_id = $1 AND d.type IN ($2, $3) ORDER BY d.type = $3`, projectID, typ, Prebuilt))
 }
 
 func readTemplates(tx *store.Tx, projectID string) ([]*Template, error) {

@@ -38,6 +38,7 @@ var shapes = map[delivery.Type]shape{
 	delivery.NoticeAdded:     aboutAccount,
 	delivery.NoticeRemoved:   aboutAccount,
 	delivery.NoticeRecovery:  aboutAccount,
+	delivery.NoticePassword:  aboutAccount,
 	delivery.NoticeLocked:    aboutAccount,
 	delivery.NoticeNewDevice: aboutAccount,
 }
@@ -117,12 +118,7 @@ func choose(tx *store.Tx, projectID string, m *delivery.Message) (*Template, err
 			return t, err
 		}
 	}
-	for _, typ := range []delivery.Type{m.Type, Prebuilt} {
-		if t, err := readDefault(tx, projectID, typ); err != nil || t != nil {
-			return t, err
-		}
-	}
-	return nil, nil
+	return readDefault(tx, projectID, m.Type)
 }
 
 func renderEmail(app string, t *Template, m *delivery.Message, e *delivery.Envelope) error {
