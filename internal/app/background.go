@@ -126,7 +126,7 @@ func count(f func(*store.Tx, int) (int64, error)) func(*store.Tx, int) (int, err
 // newQueue is the outbox with everything that is done beside requests. What a
 // feature enqueues is handled here, by a line for each kind.
 func (a *App) newQueue() *outbox.Queue {
-	q := outbox.New(outbox.Config{DB: a.DB, Logger: a.Logger, Died: jobDied})
+	q := outbox.New(outbox.Config{DB: a.DB, Logger: a.Logger, Died: jobDied, Requests: a.metrics.answered.Load})
 	a.Messages.Handle(q)
 	q.Every("purge", purgeEvery, func(ctx context.Context) error {
 		_, err := a.Purge(ctx, purgeBudget)

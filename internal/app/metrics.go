@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,7 @@ var (
 // by its pattern, an outcome by its error_type, never what a client sent.
 type metrics struct {
 	registry *prometheus.Registry
+	answered atomic.Int64 // requests so far, for those who make way for them
 	requests *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
 	logins   *prometheus.CounterVec
@@ -77,6 +79,7 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) request(o wire.Observation) {
+	m.answered.Add(1)
 	m.requests.WithLabelValues(o.Route, o.Method, strconv.Itoa(o.Status)).Inc()
 	m.latency.WithLabelValues(o.Route, o.Method).Observe(o.Duration.Seconds())
 }

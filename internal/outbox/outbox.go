@@ -87,8 +87,11 @@ type Config struct {
 	Logger *slog.Logger // nil: no log
 	// Died, if set, is called in the transaction in which a job fails for good.
 	Died func(tx *store.Tx, job *Job) error
-	// Workers is how many jobs are done at the same time; 0 means 32.
+	// Workers is how many jobs are done at the same time; 0 means 64.
 	Workers int
+	// Requests counts what else this process has been asked to do so far, which
+	// jobs make way for. It may be nil: then jobs are all there is to do.
+	Requests func() int64
 }
 
 // Queue does the jobs of a database. Several processes may each have one.
@@ -98,6 +101,8 @@ type Queue struct {
 	died    func(tx *store.Tx, job *Job) error
 	workers int
 	wake    <-chan struct{}
+
+	requests func() int64 // may be nil
 
 	handlers map[string]*handler
 	periodic []*periodic
@@ -119,10 +124,10 @@ func New(c Config) *Queue {
 		c.Died = func(*store.Tx, *Job) error { return nil }
 	}
 	if c.Workers == 0 {
-		c.Workers = 32
+		c.Workers = 64
 	}
 	q := &Queue{
-		db: c.DB, logger: c.Logger, died: c.Died, workers: c.Workers, wake: c.DB.Signals(wake),
+		db: c.DB, logger: c.Logger, died: c.Died, workers: c.Workers, requests: c.Requests, wake: c.DB.Signals(wake),
 		handlers: map[string]*handler{}, results: make(chan *attempt, c.Workers),
 		periodicDone: make(chan *periodic),
 	}

@@ -20,7 +20,7 @@ const (
 	maxError = 1024
 	// What is done is noted together, in one durable commit: as soon as so many
 	// jobs are done, or none is under way, or at the latest after a moment.
-	noteTogether = 16
+	noteTogether = 32
 	noteWithin   = 2 * time.Millisecond
 	// grace is how long jobs under way may go on after a stop.
 	grace = 5 * time.Second
@@ -61,6 +61,7 @@ func (q *Queue) span(ctx context.Context, limit time.Duration) span {
 // has one Run.
 func (q *Queue) Run(ctx context.Context, ticks <-chan time.Time) {
 	r := &runner{q: q, asked: ctx, ctx: context.WithoutCancel(ctx), running: map[*attempt]bool{}, periodic: map[*periodic]*span{}}
+	r.pace = newPace(q.requests)
 	defer func() { q.track(-len(r.running) - len(r.settling)) }()
 	var note <-chan time.Time // set while something is done and not noted
 	r.round()
@@ -76,14 +77,17 @@ func (q *Queue) Run(ctx context.Context, ticks <-chan time.Time) {
 			r.round()
 		case a := <-q.results:
 			r.collect(a)
-			if len(r.settling) >= noteTogether || len(r.running) == 0 {
+			switch {
+			case len(r.settling) >= noteTogether || len(r.running) == 0 && !r.pace.spent():
 				r.round()
-			} else if note == nil {
+			case note == nil && !r.pace.spent(): // else the next beat is soon enough
 				note = time.After(noteWithin)
 			}
 		case <-note:
 			note = nil
 			r.round()
+		case <-r.pace.next:
+			r.beat()
 		case p := <-q.periodicDone:
 			delete(r.periodic, p)
 		case <-ticks:
@@ -109,6 +113,8 @@ type runner struct {
 	running   map[*attempt]bool
 	settling  []*attempt // done, not yet noted in the database
 	periodic  map[*periodic]*span
+	pace      pace
+	more      bool // the latest round took as many jobs as it could
 	stopped   bool
 	abandonAt time.Time
 	failed    bool // the latest turn, so that settling could not be noted
@@ -186,7 +192,7 @@ func (r *runner) look() bool {
 	if len(r.settling) > 0 || r.expiring() {
 		return true
 	}
-	if r.stopping() || len(r.running) >= r.q.workers {
+	if r.stopping() || len(r.running) >= r.q.workers || r.pace.spent() {
 		return false
 	}
 	var due bool
@@ -207,7 +213,7 @@ func (r *runner) round() {
 	r.q.track(1)
 	defer r.q.track(-1)
 	for {
-		free := r.q.workers - len(r.running)
+		free := min(r.q.workers-len(r.running), r.pace.left)
 		if r.stopping() {
 			free = 0
 		}
@@ -217,17 +223,29 @@ func (r *runner) round() {
 		jobs, err := r.q.exchange(r.ctx, r.settling, r.held(), free, func(string) time.Duration { return runLease })
 		if r.failed = err != nil; r.failed {
 			// What is done stays in settling, and is noted at a later tick.
+			r.pace.rest()
 			r.q.logger.Error("taking jobs failed", "error", err)
 			return
 		}
 		r.q.track(len(jobs) - len(r.settling))
-		r.settling = nil
+		r.settling, r.more = nil, len(jobs) > 0 && len(jobs) == free
+		r.pace.began(len(jobs))
 		for _, j := range jobs {
 			r.start(j)
 		}
 		if len(jobs) == 0 || len(jobs) < free {
 			return
 		}
+	}
+}
+
+// beat begins what the pace allows by now, and lets it rest when nothing is left
+// to be done.
+func (r *runner) beat() {
+	r.pace.turn()
+	r.round()
+	if len(r.running)+len(r.settling) == 0 && !r.more {
+		r.pace.rest()
 	}
 }
 

@@ -63,6 +63,8 @@ func someDue(tx *store.Tx, kinds []string) (bool, error) {
 // claim takes up to limit due jobs, those due longest first, each until the
 // end of a lease. The inner query is a common table expression because
 // PostgreSQL may run a subquery twice, and would then take more than the limit.
+// The limit is cast because SQLite plans by a bare one, and so prepares the
+// statement again each time.
 func claim(tx *store.Tx, kinds []string, limit int, lease func(kind string) time.Duration) ([]*Job, error) {
 	if len(kinds) == 0 || limit <= 0 {
 		return nil, nil
@@ -76,7 +78,7 @@ func claim(tx *store.Tx, kinds []string, limit int, lease func(kind string) time
 	}
 	rows, err := tx.Query(`WITH due AS MATERIALIZED (
 			SELECT id FROM outbox WHERE state <> 'dead' AND run_at <= $1 AND `+condition+`
-			ORDER BY run_at, id LIMIT $2`+tx.SkipLocked()+`)
+			ORDER BY run_at, id LIMIT CAST($2 AS BIGINT)`+tx.SkipLocked()+`)
 		UPDATE outbox SET state = 'running', attempts = attempts + 1, claims = claims + 1, run_at = `+until+` END
 		WHERE id IN (SELECT id FROM due) RETURNING `+columns, args...)
 	if err != nil {

@@ -127,19 +127,77 @@ func (c *link) send(l *letter) (step, error) {
 	if ok, _ := c.client.Extension("SMTPUTF8"); l.utf8 && !ok {
 		return unable, errNoUTF8
 	}
-	c.client.SkipSMTPUTF8(!l.utf8)
-	if err := c.client.Mail("<" + l.from.String() + ">"); err != nil {
-		return mailing, err
+	from := "MAIL FROM:<" + l.from.String() + ">"
+	if l.utf8 {
+		from += " BODY=8BITMIME SMTPUTF8" // the first is offered where the second is (RFC 6531)
 	}
-	if err := c.client.Rcpt("<" + l.to.String() + ">"); err != nil {
-		return naming, err
-	}
-	w, err := c.client.Data()
+	at, err := c.say([]command{
+		{mailing, from, 250},
+		{naming, "RCPT TO:<" + l.to.String() + ">", 25},
+		{handing, "DATA", 354},
+	})
 	if err != nil {
-		return handing, err
+		return at, err
 	}
-	if _, err := w.Write(l.data); err != nil {
-		return handing, err
+	text := c.client.Text
+	if _, err = text.W.Write(l.data); err == nil {
+		err = text.W.Flush()
 	}
-	return handing, w.Close()
+	if err == nil {
+		_, _, err = text.ReadResponse(250)
+	}
+	return handing, err
+}
+
+// command is a line of ours and the reply that lets the next one follow: its
+// code, or the digits that it begins with.
+type command struct {
+	at   step
+	text string
+	want int
+}
+
+// say sends commands until one is refused. Where the server allows it they go
+// together (RFC 2920), which takes one journey instead of one for each.
+func (c *link) say(commands []command) (step, error) {
+	together, _ := c.client.Extension("PIPELINING")
+	text := c.client.Text
+	if together {
+		for _, one := range commands {
+			_, _ = text.W.WriteString(one.text + "\r\n") // Flush says what went wrong
+		}
+		if err := text.W.Flush(); err != nil {
+			return commands[0].at, err
+		}
+	}
+	for i, one := range commands {
+		if !together {
+			if err := text.PrintfLine("%s", one.text); err != nil {
+				return one.at, err
+			}
+		}
+		if _, _, err := text.ReadResponse(one.want); err != nil {
+			if together && i > 0 { // what ends at the first is not gone on with
+				c.hear(commands[i+1:])
+			}
+			return one.at, err
+		}
+	}
+	return handing, nil
+}
+
+// hear takes the replies to what was sent behind a refused command, so that the
+// conversation can go on. A server that wants the message all the same gets none
+// (RFC 2920, section 3.1). What fails here fails the next command too.
+func (c *link) hear(commands []command) {
+	for _, one := range commands {
+		_, _, err := c.client.Text.ReadResponse(one.want)
+		if err == nil && one.want == 354 {
+			_ = c.client.Text.PrintfLine(".")
+			_, _, err = c.client.Text.ReadResponse(0)
+		}
+		if code, _ := reply(err); err != nil && code == 0 {
+			return
+		}
+	}
 }

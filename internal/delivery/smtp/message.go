@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"mime"
 	netmail "net/mail"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/emersion/go-msgauth/dkim"
-	"github.com/wneessen/go-mail"
 	"golang.org/x/net/idna"
 
 	"gatehouse/internal/delivery"
@@ -20,8 +21,8 @@ import (
 // letter is a message ready for the wire.
 type letter struct {
 	from, to mailbox
-	utf8     bool // an address needs SMTPUTF8
-	data     []byte
+	utf8     bool     // an address needs SMTPUTF8
+	data     []byte   // as it goes over the wire, the line that ends it included
 	hidden   []string // what no error may repeat
 }
 
@@ -37,8 +38,8 @@ func (m mailbox) utf8() bool {
 	return strings.ContainsFunc(m.local, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-func (m mailbox) named(name string) *netmail.Address {
-	return &netmail.Address{Name: headerText(name), Address: m.String()}
+func (m mailbox) named(name string) string {
+	return (&netmail.Address{Name: headerText(name), Address: m.String()}).String()
 }
 
 func parseMailbox(address string) (mailbox, bool) {
@@ -86,8 +87,8 @@ func asciiDomain(s string) string {
 // a line may have.
 const mostHeader = 500
 
-// headerText is text for a header: one line that the library encodes where it
-// must, and nothing in it that reads as encoded already.
+// headerText is text for a header: one line, and nothing in it that reads as
+// encoded already.
 func headerText(s string) string {
 	s = line(s)
 	if runes := []rune(s); len(runes) > mostHeader {
@@ -120,33 +121,36 @@ func (s *Sender) write(m *delivery.Envelope) (*letter, error) {
 	if !ok {
 		return nil, errSender
 	}
-	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	name := m.From.Name
 	if name == "" || m.DefaultName && s.fromName != "" {
 		name = s.fromName
 	}
-	msg.FromMailAddress(from.named(name))
-	msg.ToMailAddress(to.named(""))
 	l := &letter{from: from, to: to, utf8: from.utf8() || to.utf8()}
+	w := &writer{}
+	w.Grow(len(m.Text) + len(m.HTML) + len(m.HTML)/8 + 2048)
+	w.field("Auto-Submitted", "auto-generated") // RFC 3834: no vacation notices, please
+	w.field("Date", m.CreatedAt.UTC().Format(time.RFC1123Z))
+	w.field("MIME-Version", "1.0")
+	w.field("Message-ID", "<"+messageID(m.ID)+"@"+from.domain+">")
+	w.field("Subject", mime.QEncoding.Encode("UTF-8", headerText(m.Subject)))
+	w.field("X-Auto-Response-Suppress", "All") // as the first, for Exchange
+	w.field("From", from.named(name))
+	w.field("To", to.named(""))
 	if m.ReplyTo.LocalPart != "" || m.ReplyTo.Domain != "" {
 		replyTo, ok := filled(m.ReplyTo, from)
 		if !ok {
 			return nil, errReplyTo
 		}
-		msg.ReplyToMailAddress(replyTo.named(m.ReplyTo.Name))
+		w.field("Reply-To", replyTo.named(m.ReplyTo.Name))
 		l.utf8 = l.utf8 || replyTo.utf8()
 	}
-	msg.Subject(headerText(m.Subject))
-	msg.SetDateWithValue(m.CreatedAt.UTC())
-	msg.SetMessageIDWithValue(messageID(m.ID) + "@" + from.domain)
-	msg.SetGenHeader("Auto-Submitted", "auto-generated")      // RFC 3834: no vacation notices, please
-	msg.SetGenHeader(mail.HeaderXAutoResponseSuppress, "All") // the same for Exchange
-	parts(msg, m)
+	w.body(m.Text, m.HTML)
 	l.hidden = []string{m.To, to.String(), m.Subject, m.Link, m.Code, to.local}
-	var err error
-	if l.data, err = s.render(msg); err != nil {
-		return nil, fmt.Errorf("smtp: writing the message: %s", printable(err.Error(), l.hidden))
+	data, err := s.sign(w.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("smtp: signing the message: %s", printable(err.Error(), l.hidden))
 	}
+	l.data = ended(data)
 	return l, nil
 }
 
@@ -161,21 +165,6 @@ func filled(a delivery.Address, other mailbox) (mailbox, bool) {
 	return newMailbox(a.LocalPart, a.Domain)
 }
 
-// parts sets the body: both parts where there are two, the plain one first. They
-// go as quoted-printable, which any server and any line length can bear.
-func parts(msg *mail.Msg, m *delivery.Envelope) {
-	text, html := strings.ToValidUTF8(m.Text, "\uFFFD"), strings.ToValidUTF8(m.HTML, "\uFFFD")
-	if html == "" || text != "" {
-		msg.SetBodyString(mail.TypeTextPlain, text)
-	} else {
-		msg.SetBodyString(mail.TypeTextHTML, html)
-		return
-	}
-	if html != "" {
-		msg.AddAlternativeString(mail.TypeTextHTML, html)
-	}
-}
-
 // messageID is the left half of a Message-ID, always the same for the same id.
 func messageID(id string) string {
 	return strings.Map(func(r rune) rune {
@@ -186,18 +175,12 @@ func messageID(id string) string {
 	}, id)
 }
 
-// render writes the message out and signs it.
-func (s *Sender) render(msg *mail.Msg) ([]byte, error) {
-	var plain bytes.Buffer
-	if _, err := msg.WriteTo(&plain); err != nil {
-		return nil, err
-	}
+// sign puts a signature before the message, if there is to be one.
+func (s *Sender) sign(message []byte) ([]byte, error) {
 	if s.dkim == nil {
-		return plain.Bytes(), nil
+		return message, nil
 	}
 	var out bytes.Buffer
-	if err := dkim.Sign(&out, &plain, s.dkim); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+	err := dkim.Sign(&out, bytes.NewReader(message), s.dkim)
+	return out.Bytes(), err
 }
