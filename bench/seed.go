@@ -66,7 +66,7 @@ func openTarget(ctx context.Context, dir, binary, databaseURL string, users, bus
 		return nil, err
 	}
 	t.process, err = start(ctx, dir, "http://"+address+"/readyz", true,
-		[]string{"GATEHOUSE_MASTER_KEY=" + masterKey, "GATEHOUSE_DATABASE_URL=" + databaseURL, "GATEHOUSE_PUBLIC_URL=http://localhost", "GATEHOUSE_LOG_LEVEL=warn"},
+		[]string{"GATEHOUSE_MASTER_KEY=" + masterKey, "GATEHOUSE_DATABASE_URL=" + databaseURL, "GATEHOUSE_PUBLIC_URL=http://localhost", "GATEHOUSE_LOG_LEVEL=warn", "GATEHOUSE_BREACH_SOURCE=off"},
 		binary, "serve", "--listen", address)
 	if err != nil {
 		return nil, err

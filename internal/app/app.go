@@ -22,6 +22,7 @@ import (
 	"gatehouse/internal/factor/biometric"
 	"gatehouse/internal/factor/magiclink"
 	"gatehouse/internal/factor/otp"
+	"gatehouse/internal/factor/password"
 	"gatehouse/internal/factor/totp"
 	"gatehouse/internal/factor/wallet"
 	"gatehouse/internal/factor/webauthn"
@@ -29,6 +30,7 @@ import (
 	"gatehouse/internal/outbox"
 	"gatehouse/internal/project"
 	"gatehouse/internal/secret"
+	"gatehouse/internal/secret/passhash"
 	"gatehouse/internal/session"
 	"gatehouse/internal/store"
 	"gatehouse/internal/ui"
@@ -64,6 +66,7 @@ type App struct {
 	Links      *emaillink.Service
 	MagicLinks *magiclink.Service
 	Passcodes  *otp.Service
+	Passwords  *password.Service
 	TOTPs      *totp.Service
 	Biometrics *biometric.Service
 	Wallets    *wallet.Service
@@ -208,12 +211,16 @@ func (a *App) build() error {
 	a.MagicLinks = magiclink.New(a.DB, a.Users, a.Sessions, a.Messages, a.Templates, a.PublicURL)
 	a.Passcodes = otp.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Messages, a.Templates)
 	a.TOTPs = totp.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Notices.Recovered)
+	a.Passwords = password.New(password.Config{
+		DB: a.DB, Keyring: a.Keyring, Users: a.Users, Core: a.Sessions, Hasher: passhash.New(passhash.Limits{}), Breaches: a.Breach,
+		Messages: a.Messages, Templates: a.Templates, Notices: a.Notices, PublicURL: a.PublicURL,
+	})
 	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Projects)
 	a.Biometrics = biometric.New(a.DB, a.Sessions)
 	if a.Wallets, err = a.newWallets(); err != nil {
 		return err
 	}
-	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.TOTPs.Hooks(), a.Biometrics.Hooks(), a.Wallets.Hooks(), a.Notices.Hooks())
+	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.Passwords.Hooks(), a.TOTPs.Hooks(), a.Biometrics.Hooks(), a.Wallets.Hooks(), a.Notices.Hooks())
 	a.Outbox = a.newQueue()
 	a.metrics.watch(a.Projects, a.Outbox)
 	return nil

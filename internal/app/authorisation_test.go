@@ -87,30 +87,40 @@ func TestAuthorisationMatrix(t *testing.T) {
 	}
 }
 
+// anonymous are the routes of the browser's door that nobody has to be signed in
+// for.
+var anonymous = map[string]bool{
+	"GET /sdk/v1/projects/bootstrap/{public_token}":          true,
+	"POST /sdk/v1/webauthn/authenticate":                     true,
+	"POST /sdk/v1/webauthn/authenticate/start":               true,
+	"POST /sdk/v1/webauthn/authenticate/start/primary":       true,
+	"POST /sdk/v1/magic_links/email/login_or_create":         true,
+	"POST /sdk/v1/magic_links/email/send/primary":            true,
+	"POST /sdk/v1/magic_links/authenticate":                  true,
+	"POST /sdk/v1/otps/sms/login_or_create":                  true,
+	"POST /sdk/v1/otps/sms/send/primary":                     true,
+	"POST /sdk/v1/otps/whatsapp/login_or_create":             true,
+	"POST /sdk/v1/otps/whatsapp/send/primary":                true,
+	"POST /sdk/v1/otps/email/login_or_create":                true,
+	"POST /sdk/v1/otps/email/send/primary":                   true,
+	"POST /sdk/v1/otps/authenticate":                         true,
+	"POST /sdk/v1/passwords":                                 true,
+	"POST /sdk/v1/passwords/authenticate":                    true,
+	"POST /sdk/v1/passwords/strength_check":                  true,
+	"POST /sdk/v1/passwords/email/reset/start":               true,
+	"POST /sdk/v1/passwords/email/reset":                     true,
+	"POST /sdk/v1/passwords/existing_password/reset":         true,
+	"POST /sdk/v1/users/search":                              true,
+	"POST /sdk/v1/crypto_wallets/authenticate":               true,
+	"POST /sdk/v1/crypto_wallets/authenticate/start/primary": true,
+	"POST /sdk/v1/biometrics/authenticate/start":             true,
+	"POST /sdk/v1/biometrics/authenticate":                   true,
+}
+
 // TestNobodyIsSignedInByAPublicToken: behind the browser's door a public token
 // names an environment, not a person.
 func TestNobodyIsSignedInByAPublicToken(t *testing.T) {
 	s := authtest.New(t)
-	anonymous := map[string]bool{
-		"GET /sdk/v1/projects/bootstrap/{public_token}":          true,
-		"POST /sdk/v1/webauthn/authenticate":                     true,
-		"POST /sdk/v1/webauthn/authenticate/start":               true,
-		"POST /sdk/v1/webauthn/authenticate/start/primary":       true,
-		"POST /sdk/v1/magic_links/email/login_or_create":         true,
-		"POST /sdk/v1/magic_links/email/send/primary":            true,
-		"POST /sdk/v1/magic_links/authenticate":                  true,
-		"POST /sdk/v1/otps/sms/login_or_create":                  true,
-		"POST /sdk/v1/otps/sms/send/primary":                     true,
-		"POST /sdk/v1/otps/whatsapp/login_or_create":             true,
-		"POST /sdk/v1/otps/whatsapp/send/primary":                true,
-		"POST /sdk/v1/otps/email/login_or_create":                true,
-		"POST /sdk/v1/otps/email/send/primary":                   true,
-		"POST /sdk/v1/otps/authenticate":                         true,
-		"POST /sdk/v1/crypto_wallets/authenticate":               true,
-		"POST /sdk/v1/crypto_wallets/authenticate/start/primary": true,
-		"POST /sdk/v1/biometrics/authenticate/start":             true,
-		"POST /sdk/v1/biometrics/authenticate":                   true,
-	}
 	if _, err := s.Projects.AddRedirectURL(t.Context(), s.Env.ID, "http://localhost:3000/", project.RedirectTypes, true); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +132,7 @@ func TestNobodyIsSignedInByAPublicToken(t *testing.T) {
 			continue
 		}
 		path := strings.NewReplacer("{", "", "}", "").Replace(e.Path)
-		body := map[string]any{"domain": "localhost", "public_key_credential": credential, "email": "b@example.com", "phone_number": "+12025550123", "totp_code": "123456", "recovery_code": "a1b2-c3d4-e5f6"}
+		body := map[string]any{"domain": "localhost", "public_key_credential": credential, "email": "b@example.com", "phone_number": "+12025550123", "totp_code": "123456", "recovery_code": "a1b2-c3d4-e5f6", "password": "mauve tractor sings 41"}
 		if strings.Contains(path, "crypto_wallets/authenticate") {
 			body["crypto_wallet_type"], body["crypto_wallet_address"] = "ethereum", "0x52908400098527886e0f7030069857d2e4169ee7"
 		}

@@ -15,6 +15,7 @@ func (a *App) routes() []wire.Endpoint {
 		a.WebAuthn.Endpoints(),
 		a.MagicLinks.Endpoints(),
 		a.Passcodes.Endpoints(),
+		a.Passwords.Endpoints(),
 		a.TOTPs.Endpoints(),
 		a.Biometrics.Endpoints(),
 		a.Wallets.Endpoints(),

@@ -21,6 +21,7 @@ var layers = [][]string{
 	{"emaillink"},
 	{"session"},
 	{"factor/*", "account", "notice", "demo", "ui"},
+	{"bulk"},
 	{"app"},
 	{"cli", "authtest"},
 }
@@ -55,7 +56,7 @@ var owners = map[string][]string{
 	"github.com/emersion/go-msgauth":  {"internal/delivery/smtp"},
 	"github.com/emersion/go-smtp":     {"internal/delivery/smtp/smtptest"},
 	"github.com/emersion/go-sasl":     {"internal/delivery/smtp/smtptest"},
-	"golang.org/x/text":               {"internal/user"},
+	"golang.org/x/text":               {"internal/user", "internal/factor/password"},
 	"golang.org/x/term":               {"internal/cli"}, // a password that is typed is not shown
 }
 
