@@ -117,3 +117,18 @@ func TestParseKeyring(t *testing.T) {
 		}
 	}
 }
+
+// Whoever changes master keys wants to know what still needs the old one.
+func TestSealedWithFirst(t *testing.T) {
+	old, fresh := NewMasterKey(), NewMasterKey()
+	sealed, err := ring(t, old).Seal("purpose", "env", []byte("value"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !ring(t, old).SealedWithFirst(sealed) || !ring(t, old, fresh).SealedWithFirst(sealed) {
+		t.Error("the first key is not recognised")
+	}
+	if ring(t, fresh, old).SealedWithFirst(sealed) || ring(t, fresh).SealedWithFirst(sealed) || ring(t, old).SealedWithFirst(nil) {
+		t.Error("another key passes for the first")
+	}
+}
