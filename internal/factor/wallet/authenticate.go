@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"gatehouse/internal/apierr"
@@ -191,8 +192,15 @@ func (s *Service) holder(tx *store.Tx, env *project.Environment, w wallet, c *ch
 		u.CryptoWallets = []user.CryptoWallet{made}
 		return nil
 	}})
-	return row, &made, err
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", errRaced, err)
+	}
+	return row, &made, nil
 }
+
+// errRaced means that another login may have made a user of the same wallet at
+// the same moment: once it has, the wallet is found.
+var errRaced = errors.New("making a user of a wallet")
 
 // checkContract holds a wallet that is a contract to the chain on which it was
 // first proven: on another one its address can belong to somebody else, who

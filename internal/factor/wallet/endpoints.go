@@ -2,12 +2,12 @@ package wallet
 
 import (
 	"context"
+	"errors"
 
 	"gatehouse/internal/project"
 	"gatehouse/internal/sandbox"
 	"gatehouse/internal/session"
 	"gatehouse/internal/store"
-	"gatehouse/internal/user"
 	"gatehouse/internal/wire"
 )
 
@@ -37,11 +37,11 @@ func (s *Service) Endpoints() []wire.Endpoint {
 // retried runs a login once more when another one made a user of the same
 // wallet at the same moment.
 func retried[Req, Resp any](login func(context.Context, Req) (Resp, error)) func(context.Context, Req) (Resp, error) {
-	return func(ctx context.Context, req Req) (resp Resp, err error) {
-		err = user.Retry(func() error {
-			resp, err = login(ctx, req)
-			return err
-		})
+	return func(ctx context.Context, req Req) (Resp, error) {
+		resp, err := login(ctx, req)
+		if errors.Is(err, errRaced) {
+			return login(ctx, req)
+		}
 		return resp, err
 	}
 }
