@@ -222,7 +222,7 @@ func (a *App) build() error {
 	}
 	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.Passwords.Hooks(), a.TOTPs.Hooks(), a.Biometrics.Hooks(), a.Wallets.Hooks(), a.Notices.Hooks())
 	a.Outbox = a.newQueue()
-	a.metrics.watch(a.Projects, a.Outbox)
+	a.metrics.watch(a.Projects, a.Messages, a.Outbox)
 	return nil
 }
 

@@ -58,7 +58,7 @@ func newMetrics() *metrics {
 			Name: "gatehouse_logins_total", Help: `Attempts to log in by factor and outcome: "success", or the error_type that refused it.`,
 		}, []string{"factor", "outcome"}),
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gatehouse_messages_total", Help: `Attempts to send a message by channel, kind of sender and outcome: "sent", "refused" (for good), "failed" (tried again) or "expired".`,
+			Name: "gatehouse_messages_total", Help: `Attempts to send a message by channel, kind of sender and outcome: "sent", "refused" (for good), "failed" (tried again), "held" (not asked after failures), "busy" (not asked: it has as many as it may) or "expired".`,
 		}, []string{"channel", "sender", "outcome"}),
 		breaches: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_breach_checks_total", Help: `Passwords looked up in known breaches by source and verdict: "clean", "breached", or "unknown" when the source did not answer.`,
@@ -104,11 +104,14 @@ func (m *metrics) databaseTime(op string, d time.Duration) {
 }
 
 // watch adds what is asked for only when somebody reads the metrics.
-func (m *metrics) watch(projects *project.Service, queue *outbox.Queue) {
+func (m *metrics) watch(projects *project.Service, messages *delivery.Service, queue *outbox.Queue) {
+	held := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "gatehouse_senders_held", Help: "Senders that this node does not ask for a while, because they failed several times in a row.",
+	}, func() float64 { return float64(messages.Held()) })
 	version := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "gatehouse_config_version", Help: "Version of the configuration in memory. Nodes that differ for longer than a second do not see each other's changes.",
 	}, func() float64 { return float64(projects.Version()) })
-	m.registry.MustRegister(version, &outboxCollector{
+	m.registry.MustRegister(version, held, &outboxCollector{
 		queue:  queue,
 		jobs:   prometheus.NewDesc("gatehouse_outbox_jobs", "Jobs in the outbox by state.", []string{"state"}, nil),
 		oldest: prometheus.NewDesc("gatehouse_outbox_oldest_due_seconds", "How long the first of the due jobs has been waiting.", nil, nil),

@@ -4,9 +4,11 @@ import (
 	"context"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 
 	"gatehouse/internal/app"
+	"gatehouse/internal/outbox"
 	"gatehouse/internal/project"
 	"gatehouse/internal/session"
 )
@@ -57,9 +59,27 @@ func (x *examination) outbox(ctx context.Context, a *app.App) {
 		x.fail(check, "Is a server running? Its log says why jobs fail.", "%s waiting, the first for %s.", plural(int(s.Due), "job is", "jobs are"), s.OldestDue.Round(time.Second))
 	case s.Dead > 0:
 		x.warn(check, x.suggest("outbox list --state dead"), "%s given up.", plural(int(s.Dead), "job was", "jobs were"))
+	case x.failing(ctx, a, check):
 	default:
 		x.ok(check, "%s to be done.", plural(int(s.Waiting+s.Due+s.Running), "job", "jobs"))
 	}
+}
+
+// failing warns of jobs that have failed and are to be tried again, as all do
+// whose sender is held back. It looks at the next few.
+func (x *examination) failing(ctx context.Context, a *app.App, check string) bool {
+	const some = 200
+	jobs, err := a.Outbox.List(ctx, outbox.Pending, some)
+	if err != nil {
+		x.fail(check, "", "Listing the jobs failed: %v", err)
+		return true
+	}
+	jobs = slices.DeleteFunc(jobs, func(j *outbox.Job) bool { return j.LastError == "" })
+	if len(jobs) == 0 {
+		return false
+	}
+	x.warn(check, x.suggest("outbox list --state pending"), "%s failed and will be tried again. The next says: %s", plural(len(jobs), "job has", "jobs have"), jobs[0].LastError)
+	return true
 }
 
 // overdue is how long periodic work may be late: it comes back every hour or

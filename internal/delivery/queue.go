@@ -36,8 +36,9 @@ type Config struct {
 	// Kinds are the ways of sending there are, by name.
 	Kinds map[string]Kind
 	// Observe is told about every attempt: the channel, the kind of sender
-	// ("mailbox" included), and "sent", "refused" or "failed"; and of a message
-	// that nobody was asked to send any more: "none" and "expired". It may be nil.
+	// ("mailbox" included), and "sent", "refused" or "failed"; of a sender that was
+	// not asked: "held" after failures, "busy" with as many as it may have; and of a
+	// message that is not to be sent any more: "none" and "expired". It may be nil.
 	Observe func(channel Channel, kind, outcome string)
 }
 
@@ -45,6 +46,8 @@ type Config struct {
 type Service struct {
 	c      Config
 	opened openSenders
+
+	turnWait time.Duration
 }
 
 // New returns the service. Handle makes a queue do its jobs.
@@ -52,7 +55,7 @@ func New(c Config) *Service {
 	if c.Observe == nil {
 		c.Observe = func(Channel, string, string) {}
 	}
-	return &Service{c: c, opened: openSenders{byID: map[string]*openSender{}}}
+	return &Service{c: c, opened: openSenders{byID: map[string]*openSender{}}, turnWait: turnWait}
 }
 
 // queued is a message in the outbox. Its text is sealed: it holds a link or a
@@ -129,8 +132,14 @@ func (s *Service) deliver(ctx context.Context, payload json.RawMessage) error {
 	return s.send(ctx, env, e)
 }
 
-// send tries the senders in their order. A refused recipient ends it: another
-// sender would be refused too, and would learn of an address it has no use for.
+// heldAtMost is how long a message waits for senders that are held back. After
+// that it is given up like one that they were asked about.
+const heldAtMost = 24 * time.Hour
+
+// send tries the senders in their order, without those that are held back. A
+// refused recipient ends it: another sender would be refused too, and would
+// learn of an address it has no use for. So does a sender that is only busy: the
+// next is there for when this one fails.
 func (s *Service) send(ctx context.Context, env *project.Environment, e *Envelope) error {
 	senders, err := s.sendersFor(ctx, env, e.Channel)
 	if err != nil {
@@ -138,26 +147,69 @@ func (s *Service) send(ctx context.Context, env *project.Environment, e *Envelop
 	}
 	var failures error
 	var soonest time.Duration
+	asked := false
 	for i, one := range senders {
-		err := one.Send(ctx, e)
-		switch {
-		case err == nil:
-			s.c.Observe(e.Channel, one.kind, "sent")
+		wait, tried, err := s.try(ctx, one, e)
+		if err == nil {
 			return nil
-		case outbox.IsPermanent(err):
-			s.c.Observe(e.Channel, one.kind, "refused")
+		}
+		if outbox.IsPermanent(err) {
 			return fmt.Errorf("%s: %w", one.kind, err)
 		}
-		s.c.Observe(e.Channel, one.kind, "failed")
-		wait := outbox.WaitOf(err)
 		if i == 0 || wait < soonest {
 			soonest = wait
 		}
+		asked = asked || tried
 		failures = errors.Join(failures, fmt.Errorf("%s: %w", one.kind, err))
+		if errors.Is(err, errTurn) {
+			break
+		}
 	}
-	if failures == nil {
+	switch {
+	case failures == nil:
 		return noSender(e.Channel)
+	case !asked && s.c.DB.Now().Sub(e.CreatedAt) < heldAtMost:
+		return outbox.Postpone(soonest, failures)
 	}
 	// The next attempt asks all of them, so it is due when the first is ready.
 	return outbox.After(soonest, failures)
+}
+
+// try hands a message to one sender, unless it is held back or has its hands
+// full. It returns how long to wait before the next attempt.
+func (s *Service) try(ctx context.Context, one *openSender, e *Envelope) (wait time.Duration, asked bool, err error) {
+	leave, wait, err := one.guard.enter(ctx, s.c.DB.Now())
+	if err != nil {
+		outcome := "held"
+		if errors.Is(err, errTurn) {
+			outcome = "busy"
+		}
+		s.c.Observe(e.Channel, one.kind, outcome)
+		return wait, false, err
+	}
+	err = errUnfinished // where it panics
+	defer func() { leave(err, s.c.DB.Now()) }()
+	err = one.Send(ctx, e)
+	switch {
+	case err == nil:
+		s.c.Observe(e.Channel, one.kind, "sent")
+	case outbox.IsPermanent(err):
+		s.c.Observe(e.Channel, one.kind, "refused")
+	default:
+		s.c.Observe(e.Channel, one.kind, "failed")
+	}
+	return outbox.WaitOf(err), true, err
+}
+
+// Held counts the senders that this process holds back, because they failed
+// several times in a row.
+func (s *Service) Held() (n int) {
+	s.opened.mu.Lock()
+	defer s.opened.mu.Unlock()
+	for _, one := range s.opened.byID {
+		if one.guard.isHeld() {
+			n++
+		}
+	}
+	return n
 }

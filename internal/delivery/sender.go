@@ -207,6 +207,7 @@ type openSender struct {
 	channel Channel
 	kind    string
 	sealed  []byte
+	guard   *guard // nil for what cannot hang
 }
 
 // openSenders keeps one sender for each row, made anew when the row changes.
@@ -241,7 +242,7 @@ func (o *openSenders) open(s *Service, envID string, info *SenderInfo) (*openSen
 	if was != nil {
 		_ = was.close() // it is not used any more, and has nothing left to lose
 	}
-	o.byID[info.ID] = &openSender{Sender: made, envID: envID, channel: info.Channel, kind: info.Kind, sealed: info.sealed}
+	o.byID[info.ID] = &openSender{Sender: made, envID: envID, channel: info.Channel, kind: info.Kind, sealed: info.sealed, guard: newGuard(s.turnWait)}
 	return o.byID[info.ID], nil
 }
 

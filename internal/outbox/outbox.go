@@ -81,13 +81,17 @@ func Enqueue(tx *store.Tx, kind string, payload any, options ...Option) error {
 	return insert(tx, &j)
 }
 
+// DefaultWorkers is how many jobs a queue does at the same time. Most of them
+// wait for somebody else's server.
+const DefaultWorkers = 128
+
 // Config is what a Queue needs.
 type Config struct {
 	DB     *store.DB
 	Logger *slog.Logger // nil: no log
 	// Died, if set, is called in the transaction in which a job fails for good.
 	Died func(tx *store.Tx, job *Job) error
-	// Workers is how many jobs are done at the same time; 0 means 64.
+	// Workers is how many jobs are done at the same time; 0 means DefaultWorkers.
 	Workers int
 	// Requests counts what else this process has been asked to do so far, which
 	// jobs make way for. It may be nil: then jobs are all there is to do.
@@ -124,7 +128,7 @@ func New(c Config) *Queue {
 		c.Died = func(*store.Tx, *Job) error { return nil }
 	}
 	if c.Workers == 0 {
-		c.Workers = 64
+		c.Workers = DefaultWorkers
 	}
 	q := &Queue{
 		db: c.DB, logger: c.Logger, died: c.Died, workers: c.Workers, requests: c.Requests, wake: c.DB.Signals(wake),
@@ -230,6 +234,23 @@ func WaitOf(err error) time.Duration {
 		return l.wait
 	}
 	return 0
+}
+
+type postponed struct {
+	error
+	wait time.Duration
+}
+
+func (p postponed) Unwrap() error { return p.error }
+
+// Postpone marks the error of a handler that has not tried, because it is too
+// early to: the job is due again after the wait, or somewhat later, with as many
+// attempts before it as it had.
+func Postpone(wait time.Duration, err error) error {
+	if err == nil {
+		return nil
+	}
+	return postponed{err, wait}
 }
 
 // ErrNoJob means that there is no dead job of the id.

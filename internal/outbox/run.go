@@ -315,7 +315,12 @@ func (q *Queue) settle(tx *store.Tx, a *attempt) (*Job, error) {
 	}
 	j := *a.job
 	h := q.handlers[j.Kind]
+	var early postponed
 	switch {
+	case errors.As(a.err, &early):
+		// Spread, so that what was put off together does not come back together.
+		j.State, j.RunAt, j.LastError = Pending, tx.Now.Add(early.wait+rand.N(early.wait/2+1)), shortened(a.err.Error())
+		j.Attempts--
 	case a.stopped():
 		// Not the job's fault: another process goes on where this one stopped.
 		j.State, j.RunAt = Pending, tx.Now
@@ -336,8 +341,8 @@ func (q *Queue) settle(tx *store.Tx, a *attempt) (*Job, error) {
 }
 
 func (q *Queue) report(ctx context.Context, a *attempt, settled *Job) {
-	if settled == nil || settled.State == Pending && a.stopped() {
-		return
+	if settled == nil || settled.State == Pending && settled.Attempts < a.job.Attempts {
+		return // done, or not tried
 	}
 	level, message := slog.LevelWarn, "a job failed and will be tried again"
 	if settled.State == Dead {
