@@ -21,6 +21,7 @@ import (
 // target is a running server with its data, as the load sees it.
 type target struct {
 	*process
+	serve     func() error // starts the server
 	admin     *app.App
 	env       *project.Environment
 	basic     string // credentials of the backend API
@@ -61,18 +62,29 @@ func openTarget(ctx context.Context, dir, binary, databaseURL string, users, bus
 	if err := t.fill(ctx, users-busy); err != nil {
 		return nil, err
 	}
-	address, err := freeAddress()
-	if err != nil {
+	t.serve = func() error {
+		address, err := freeAddress()
+		if err != nil {
+			return err
+		}
+		t.process, err = start(ctx, dir, "http://"+address+"/readyz", true,
+			[]string{"GATEHOUSE_MASTER_KEY=" + masterKey, "GATEHOUSE_DATABASE_URL=" + databaseURL, "GATEHOUSE_PUBLIC_URL=http://localhost", "GATEHOUSE_LOG_LEVEL=warn", "GATEHOUSE_BREACH_SOURCE=off"},
+			binary, "serve", "--listen", address)
+		if err == nil {
+			t.address = address
+		}
+		return err
+	}
+	if err := t.serve(); err != nil {
 		return nil, err
 	}
-	t.process, err = start(ctx, dir, "http://"+address+"/readyz", true,
-		[]string{"GATEHOUSE_MASTER_KEY=" + masterKey, "GATEHOUSE_DATABASE_URL=" + databaseURL, "GATEHOUSE_PUBLIC_URL=http://localhost", "GATEHOUSE_LOG_LEVEL=warn", "GATEHOUSE_BREACH_SOURCE=off"},
-		binary, "serve", "--listen", address)
-	if err != nil {
-		return nil, err
-	}
-	t.address = address
 	return t, t.enroll(busy)
+}
+
+// restart gives the server a memory in which nothing has happened yet.
+func (t *target) restart() error {
+	t.stop()
+	return t.serve()
 }
 
 func (t *target) close() error {
