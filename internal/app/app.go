@@ -213,7 +213,7 @@ func (a *App) build() error {
 	a.TOTPs = totp.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Notices.Recovered)
 	a.Passwords = password.New(password.Config{
 		DB: a.DB, Keyring: a.Keyring, Users: a.Users, Core: a.Sessions, Hasher: passhash.New(passhash.Limits{}), Breaches: a.Breach,
-		Messages: a.Messages, Templates: a.Templates, Notices: a.Notices, PublicURL: a.PublicURL,
+		Messages: a.Messages, Templates: a.Templates, PublicURL: a.PublicURL, Replaced: a.Notices.PasswordChanged,
 	})
 	a.WebAuthn = webauthn.New(a.DB, a.Keyring, a.Users, a.Sessions, a.Projects)
 	a.Biometrics = biometric.New(a.DB, a.Sessions)

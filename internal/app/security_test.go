@@ -141,7 +141,7 @@ func TestResponseSchemaHoldsNoSecrets(t *testing.T) {
 	allowed := map[string]string{
 		"session_token": "the caller's own session", "password": "says only that there is one", "password_id": "an identifier",
 		"secret":          "of an authenticator app, shown when it is added",
-		"password_config": "the policy a form shows", "public_key": "public", "public_token": "public",
+		"password_config": "the policy a form shows", "valid_password": "yes or no", "breached_password": "yes or no", "public_key": "public", "public_token": "public",
 		"pkce_required_for_password_resets": "a switch", "token": "an embeddable link, which the caller has asked for",
 	}
 	suspicious := regexp.MustCompile(`secret|hash|private|sealed|seed|token|password|public_key$`)

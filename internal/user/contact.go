@@ -268,9 +268,11 @@ func Hold(tx *store.Tx, env *project.Environment, userID string) error {
 
 // Retry runs a transaction once more when another one claimed the same address
 // or number at the same moment: what was to be created exists now, and is found.
+// The other one may have been first by any amount: between looking and writing,
+// or between looking and looking again whether the value is free.
 func Retry(update func() error) error {
 	err := update()
-	if store.IsUnique(err) {
+	if store.IsUnique(err) || errors.Is(err, errDuplicateEmail) || errors.Is(err, errDuplicatePhone) {
 		return update()
 	}
 	return err

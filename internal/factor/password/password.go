@@ -17,7 +17,6 @@ import (
 	"gatehouse/internal/delivery"
 	"gatehouse/internal/delivery/template"
 	"gatehouse/internal/id"
-	"gatehouse/internal/notice"
 	"gatehouse/internal/project"
 	"gatehouse/internal/ratelimit"
 	"gatehouse/internal/secret"
@@ -37,8 +36,9 @@ type Config struct {
 	Breaches  *breach.Checker
 	Messages  *delivery.Service
 	Templates *template.Service
-	Notices   *notice.Service
 	PublicURL func() string // where people reach this server: links begin with it
+	// Replaced is told in the transaction that a user's password was set anew.
+	Replaced func(tx *store.Tx, env *project.Environment, userID string) error
 }
 
 // Service serves passwords at both doors.

@@ -248,7 +248,7 @@ func (s *Service) change(tx *store.Tx, env *project.Environment, proof *session.
 	replaced, err := s.keep(tx, env, proof.UserID, c.encoded)
 	if replaced {
 		userID := proof.UserID
-		proof.Done = func(tx *store.Tx) error { return s.Notices.PasswordChanged(tx, env, userID) }
+		proof.Done = func(tx *store.Tx) error { return s.Replaced(tx, env, userID) }
 	}
 	return err
 }

@@ -25,13 +25,16 @@ func recordOf(tx *store.Tx, envID, userID string) (*record, error) {
 }
 
 // put sets a user's password and reports whether it took the place of another.
+// It looks first: SQLite copies pages for an upsert that returns something.
 func put(tx *store.Tx, envID, userID string, sealed []byte) (replaced bool, err error) {
-	var version int64
-	err = tx.QueryRow(`INSERT INTO passwords (environment_id, user_id, hash_sealed, version, created_at, updated_at) VALUES ($1, $2, $3, 1, $4, $4)
+	old, err := recordOf(tx, envID, userID)
+	if err != nil {
+		return false, err
+	}
+	_, err = tx.Exec(`INSERT INTO passwords (environment_id, user_id, hash_sealed, version, created_at, updated_at) VALUES ($1, $2, $3, 1, $4, $4)
 		ON CONFLICT (environment_id, user_id) DO UPDATE SET hash_sealed = excluded.hash_sealed, version = passwords.version + 1,
-			updated_at = excluded.updated_at
-		RETURNING version`, envID, userID, sealed, store.Millis(tx.Now)).Scan(&version)
-	return version > 1, err
+			updated_at = excluded.updated_at`, envID, userID, sealed, store.Millis(tx.Now))
+	return old != nil, err
 }
 
 // rehash puts another hash of the same password in place of the one in r, unless
