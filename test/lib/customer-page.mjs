@@ -10,6 +10,8 @@ const bundle = createRequire(import.meta.url).resolve('@stytch/vanilla-js').repl
 
 const html = `<!doctype html>
 <html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <title>A customer's page</title>
 <input autocomplete="username webauthn" aria-label="User name">
 <div id="login"></div>

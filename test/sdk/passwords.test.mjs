@@ -435,6 +435,15 @@ describe('passwords', () => {
       await refused(login(attacker.email, first), 401, 'unauthorized_credentials');
       answered(await login(attacker.email, second));
     });
+
+    test('its owner may choose another password from the session of the first proof', async () => {
+      const attacker = await signedUp();
+      const { session_token } = await api.otps.authenticate({ ...(await sent(attacker.email, {}, 'loginOrCreate')), ...hour });
+      const done = answered(await api.passwords.sessions.reset({ session_token, password: second }));
+      assert.equal(done.user.password.requires_reset, false);
+      await refused(login(attacker.email, first), 401, 'unauthorized_credentials');
+      answered(await login(attacker.email, second));
+    });
   });
 
   describe('migrate', () => {
