@@ -246,8 +246,7 @@ var switches = map[string]productSwitch{
 	"otps.email.send":               {"otps.email_send_enabled", func(c *SDKConfig) bool { return c.OTPs.EmailSend }},
 	"otps":                          {"otps.email_login_or_create_enabled", func(c *SDKConfig) bool { return c.OTPs.Any() }},
 
-	"passwords":        {"passwords.enabled", func(c *SDKConfig) bool { return c.Passwords.Enabled }},
-	"passwords.search": {"passwords.search_disabled", func(c *SDKConfig) bool { return c.Passwords.Enabled && !c.Passwords.SearchDisabled }},
+	"passwords": {"passwords.enabled", func(c *SDKConfig) bool { return c.Passwords.Enabled }},
 
 	"totps":        {"totps.enabled", func(c *SDKConfig) bool { return c.TOTPs.Enabled }},
 	"totps.create": {"totps.create_totps", func(c *SDKConfig) bool { return c.TOTPs.Enabled && c.TOTPs.Create }},
