@@ -127,7 +127,7 @@ func (c *liteConn) prepared(query string, args []any) (*lite.Stmt, error) {
 			return nil, err
 		}
 		var err error
-		if s, err = c.Prepare(numbered(query)); err != nil {
+		if s, err = c.Prepare(unguarded(numbered(query))); err != nil {
 			return nil, err
 		}
 		if len(c.stmts) == maxStatements {

@@ -102,7 +102,7 @@ func (db *postgresDB) backup(context.Context, string) error {
 	return errors.New("a PostgreSQL database is not backed up by Gatehouse; use pg_dump, or your provider's snapshots")
 }
 
-func (db *postgresDB) update(ctx context.Context, fn func(*Tx) error) error {
+func (db *postgresDB) update(ctx context.Context, _ bool, fn func(*Tx) error) error {
 	return db.rerun(ctx, func(int) (error, error) { return db.attempt(ctx, beginUpdate, fn) })
 }
 

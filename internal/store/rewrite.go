@@ -30,6 +30,18 @@ func numbered(query string) string {
 	return b.String()
 }
 
+// unguarded lets an INSERT stop where it fails, for SQLite. By itself it would
+// copy each page that a statement of several rows changes, to take back the rows
+// before the one that failed; but then the whole transaction is taken back, and
+// the copies cost more than the rows.
+func unguarded(query string) string {
+	rest, ok := strings.CutPrefix(query, "INSERT INTO ")
+	if !ok || strings.Contains(rest, "ON CONFLICT") {
+		return query
+	}
+	return "INSERT OR FAIL INTO " + rest
+}
+
 // skip is the length of the literal, quoted identifier or comment at the start
 // of s, or 0 when s starts with none.
 func skip(s string) int {

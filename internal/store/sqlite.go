@@ -106,8 +106,8 @@ func openError(path string, err error) error {
 	return fmt.Errorf("opening the database %s: %w", path, err)
 }
 
-func (db *sqliteDB) update(ctx context.Context, fn func(*Tx) error) error {
-	return db.writer.update(ctx, fn)
+func (db *sqliteDB) update(ctx context.Context, alone bool, fn func(*Tx) error) error {
+	return db.writer.update(ctx, alone, fn)
 }
 
 func (db *sqliteDB) view(ctx context.Context, fn func(*Tx) error) error {

@@ -65,7 +65,8 @@ type DB struct {
 
 // backend is what differs between the engines.
 type backend interface {
-	update(ctx context.Context, fn func(*Tx) error) error
+	// update runs fn alone when told that it changes many rows.
+	update(ctx context.Context, alone bool, fn func(*Tx) error) error
 	view(ctx context.Context, fn func(*Tx) error) error
 	ping(ctx context.Context) error
 	migrator() (migrator, error)
@@ -137,12 +138,24 @@ func (db *DB) Close() error { return db.backend.close() }
 // A ctx cancelled before fn starts, or between two statements, ends the
 // Update with its error; a commit under way is not interrupted.
 func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
+	return db.update(ctx, false, fn)
+}
+
+// UpdateMany is Update for a transaction that writes hundreds of rows. On SQLite
+// it shares its commit with nobody and so needs no savepoint, for which SQLite
+// keeps a copy of each page that changes: with a large database that costs more
+// than everything else. Others who write wait for all of it.
+func (db *DB) UpdateMany(ctx context.Context, fn func(tx *Tx) error) error {
+	return db.update(ctx, true, fn)
+}
+
+func (db *DB) update(ctx context.Context, alone bool, fn func(tx *Tx) error) error {
 	if err := refuseNested(ctx); err != nil {
 		return err
 	}
 	observed := db.observe(ctx, "update")
 	var names []string
-	err := db.backend.update(ctx, func(tx *Tx) error {
+	err := db.backend.update(ctx, alone, func(tx *Tx) error {
 		err := fn(tx)
 		names = tx.signals
 		return err

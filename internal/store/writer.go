@@ -62,14 +62,14 @@ func newWriter(db *sqliteDB, conn *liteConn) *writer {
 
 // update queues fn and waits for its commit. A caller whose context ends while
 // fn waits its turn leaves the queue.
-func (w *writer) update(ctx context.Context, fn func(*Tx) error) error {
+func (w *writer) update(ctx context.Context, alone bool, fn func(*Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := w.db.brokenErr(); err != nil {
 		return err
 	}
-	u := &update{ctx: ctx, fn: fn, done: make(chan struct{})}
+	u := &update{ctx: ctx, fn: fn, alone: alone, done: make(chan struct{})}
 	if !w.enqueue(u) {
 		return ErrClosed
 	}
@@ -236,6 +236,9 @@ func (w *writer) commitGroup() {
 // attempt runs u in a savepoint. It reports false when the group's transaction
 // did not survive, which some errors cause.
 func (w *writer) attempt(u *update) bool {
+	if u.alone {
+		return w.attemptAlone(u)
+	}
 	if err := w.conn.control(&w.conn.save, "SAVEPOINT u"); err != nil {
 		u.err = w.explain("starting a transaction", err)
 		return false
@@ -259,6 +262,19 @@ func (w *writer) attempt(u *update) bool {
 		return false
 	}
 	return true
+}
+
+// attemptAlone runs u in the transaction itself, which is taken back when u
+// fails: nobody else is in it.
+func (w *writer) attemptAlone(u *update) bool {
+	w.running = u
+	commit := w.call(u)
+	w.running = nil
+	if commit && !w.conn.InTransaction() {
+		u.err = errors.New("store: the transaction ended before its function did")
+		return false
+	}
+	return commit
 }
 
 // call runs the function of u, notes its answer and says whether to commit.
