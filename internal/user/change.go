@@ -3,6 +3,7 @@ package user
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/event"
@@ -128,6 +129,9 @@ type NewUser struct {
 	PhoneNumber string // in any spelling
 	Status      string // Active when empty
 	Changes     Changes
+	// CreatedAt is when another system made the user: now when zero. A new id is
+	// one of that instant, which is what searches by time and in order go by.
+	CreatedAt time.Time
 	// Fill completes the user before it is written, for example with a factor
 	// that is verified from the start. It may be nil.
 	Fill func(u *User) error
@@ -136,11 +140,16 @@ type NewUser struct {
 // Create makes a user. It returns duplicate_email, duplicate_phone_number or
 // duplicate_user_external_id when somebody else has what it claims.
 func (s *Service) Create(tx *store.Tx, env *project.Environment, n NewUser) (*Row, error) {
-	u := &User{
-		UserID: id.New(id.User, env.Kind, tx.Now), Status: n.Status, CreatedAt: Timestamp(tx.Now),
+	at := tx.Now
+	if !n.CreatedAt.IsZero() {
+		at = store.Time(store.Millis(n.CreatedAt))
+	}
+	u := &User{UserID: id.New(id.User, env.Kind, at), Status: n.Status, CreatedAt: Timestamp(at)}
+	if n.ID != "" {
+		u.UserID = n.ID
 	}
 	if made, ok := id.Made(n.ID); ok {
-		u.UserID, u.CreatedAt = n.ID, Timestamp(made) // which are one instant to searches
+		u.CreatedAt = Timestamp(made) // which is one instant with the id to searches
 	}
 	if u.Status == "" {
 		u.Status = Active

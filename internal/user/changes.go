@@ -105,6 +105,9 @@ const maxExternalID = 128
 
 var errExternalID = wire.BadRequest("The field \"external_id\" must be 1 to %d characters from A-Z, a-z, 0-9 and . _ | -, and must not look like one of our ids.", maxExternalID)
 
+// CanBeExternalID reports whether s may name a user from outside.
+func CanBeExternalID(s string) bool { return isExternalID(s) }
+
 // isExternalID reports whether s may name a user from outside. What looks like
 // an identifier of ours is refused, because user_id takes both.
 func isExternalID(s string) bool {

@@ -3,6 +3,7 @@ package user
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"gatehouse/internal/project"
 	"gatehouse/internal/store"
@@ -26,7 +27,7 @@ func insertUser(tx *store.Tx, env *project.Environment, r *Row, u *User) error {
 	_, err := tx.Exec(`INSERT INTO users (environment_id, id, status, external_id, version, created_at, updated_at,
 		failed_attempts, lock_created_at, lock_expires_at, expiries, changes_at, document)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-		env.ID, r.UserID, r.Status, u.ExternalID, r.Version, store.Millis(tx.Now), store.Millis(tx.Now),
+		env.ID, r.UserID, r.Status, u.ExternalID, r.Version, store.Millis(time.Time(u.CreatedAt)), store.Millis(tx.Now),
 		r.FailedAttempts, r.was.lockCreatedAt, r.was.lockExpiresAt, r.was.expiries, r.was.changesAt, r.was.document)
 	if store.IsUnique(err) {
 		return errDuplicateExternal.Because(err)
@@ -167,6 +168,26 @@ func deleteTerms(tx *store.Tx, env *project.Environment, userID string, terms []
 func overdueUsers(tx *store.Tx, env *project.Environment, limit int) ([]string, error) {
 	return texts(tx.Query("SELECT id FROM users WHERE environment_id = $1 AND changes_at <= $2 ORDER BY changes_at LIMIT $3",
 		env.ID, store.Millis(tx.Now), limit))
+}
+
+// After lists at most limit users in the order of their ids, from the one that
+// follows userID on; "" is before the first. It reads everybody in steps.
+func After(tx *store.Tx, env *project.Environment, userID string, limit int) ([]*Row, error) {
+	rows, err := tx.Query("SELECT "+RowColumns+" FROM users u WHERE u.environment_id = $1 AND u.id > $2 ORDER BY u.id LIMIT $3",
+		env.ID, userID, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []*Row
+	for rows.Next() {
+		row, err := ScanRow(tx, rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, row)
+	}
+	return list, rows.Err()
 }
 
 // texts reads a result of one text column.
