@@ -59,7 +59,7 @@ func run(ctx context.Context, o options) error {
 	if err := pinSelf(); err != nil {
 		return err
 	}
-	for _, step := range []func() error{b.yardsticks, b.size, b.sqlite, b.growth, b.postgresql} {
+	for _, step := range []func() error{b.yardsticks, b.size, b.sqlite, b.imports, b.growth, b.postgresql} {
 		if err := step(); err != nil {
 			return err
 		}

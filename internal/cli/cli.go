@@ -20,6 +20,7 @@ const (
 	exitDone   = 0
 	exitFailed = 1 // said in one line on stderr
 	exitUsage  = 2 // the command line itself is wrong
+	exitPartly = 3 // done, but for parts that were refused
 )
 
 // commands is the whole command line: the fields are the commands, their
@@ -44,6 +45,8 @@ type commands struct {
 	Keys  keysCommands  `cmd:"" group:"look after" help:"Keys that sign session tokens: list, rotate."`
 	Event eventCommands `cmd:"" group:"look after" help:"The audit log: list."`
 
+	Import  importCommands `cmd:"" group:"operate" help:"Bring users in from a file."`
+	Export  exportCommands `cmd:"" group:"operate" help:"Take users out into a file."`
 	Breach  breachCommands `cmd:"" group:"operate" help:"Passwords that are in known breaches: import a list of them, check one."`
 	Backup  backupCommand  `cmd:"" group:"operate" help:"Copy a SQLite database while it is in use."`
 	Outbox  outboxCommands `cmd:"" group:"operate" help:"Work that follows a fact, such as messages: list, retry."`
@@ -139,6 +142,9 @@ const variablePrefix = "GATEHOUSE_"
 // errSaid ends a command whose output has already said what is wrong.
 var errSaid = errors.New("failed")
 
+// errRefused is errSaid for a command that is done but for parts.
+var errRefused = fmt.Errorf("refused in parts: %w", errSaid)
+
 func (t *Terminal) fail(err error) int {
 	if !errors.Is(err, errSaid) {
 		fmt.Fprintln(t.Err, "gatehouse: "+oneLine(describe(err)))
@@ -146,6 +152,9 @@ func (t *Terminal) fail(err error) int {
 	var wrong *usageError
 	if errors.As(err, &wrong) {
 		return exitUsage
+	}
+	if errors.Is(err, errRefused) {
+		return exitPartly
 	}
 	return exitFailed
 }

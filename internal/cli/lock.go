@@ -37,6 +37,19 @@ func lockDatabase(path, flag string) (release func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
+// served reports whether a server has locked a SQLite database.
+func served(path string) bool {
+	name := path + ".lock"
+	if _, err := os.Stat(name); err != nil {
+		return false // no server has ever been there
+	}
+	f, err := lockFile(name)
+	if err == nil {
+		_ = f.Close() // which gives it back
+	}
+	return errors.Is(err, errLocked)
+}
+
 // holder names the process that wrote itself into the lock file.
 func holder(name string) string {
 	text, err := os.ReadFile(name)
