@@ -49,7 +49,7 @@ const (
 // once, and none when nobody has hashed for a while.
 var spare struct {
 	mu   sync.Mutex
-	list [][]block
+	list []pages
 	idle *time.Timer
 }
 
@@ -59,37 +59,40 @@ func deriveKey(mode int, password, salt []byte, p Params, keyLen uint32) []byte 
 	seed := initHash(password, salt, nil, nil, p.Iterations, p.MemoryKiB, threads, keyLen, mode)
 	const slices = 4 // a lane is filled in four steps
 	memory := max(p.MemoryKiB/(slices*threads)*(slices*threads), 2*slices*threads)
-	b := takeMemory(memory)
+	m := takeMemory(memory)
+	b := m.blocks[:memory]
 	firstBlocks(b, &seed, memory, threads)
 	processBlocks(b, p.Iterations, memory, threads, mode)
 	key := extractKey(b, memory, threads, keyLen)
-	keepMemory(b)
+	keepMemory(m)
 	return key
 }
 
-// takeMemory returns blocks of zeros, which is what the first pass starts from.
-func takeMemory(blocks uint32) []block {
+// takeMemory returns blocks of which the first n are zero, which is what the
+// first pass starts from.
+func takeMemory(n uint32) pages {
 	spare.mu.Lock()
-	var b []block
+	var m pages
 	if last := len(spare.list) - 1; last >= 0 {
-		b, spare.list = spare.list[last], spare.list[:last]
+		m, spare.list = spare.list[last], spare.list[:last]
 	}
 	spare.mu.Unlock()
-	if cap(b) < int(blocks) {
-		return make([]block, blocks)
+	if len(m.blocks) < int(n) {
+		m.free()
+		return takePages(n)
 	}
-	b = b[:blocks]
-	clear(b)
-	return b
+	clear(m.blocks[:n])
+	return m
 }
 
-func keepMemory(b []block) {
-	if cap(b) > maxReused {
+func keepMemory(m pages) {
+	if len(m.blocks) > maxReused {
+		m.free()
 		return
 	}
 	spare.mu.Lock()
 	defer spare.mu.Unlock()
-	spare.list = append(spare.list, b)
+	spare.list = append(spare.list, m)
 	if spare.idle == nil {
 		spare.idle = time.AfterFunc(keptFor, freeMemory)
 	} else {
@@ -97,11 +100,14 @@ func keepMemory(b []block) {
 	}
 }
 
-// freeMemory leaves what is spare to the collector.
+// freeMemory gives back what is spare.
 func freeMemory() {
 	spare.mu.Lock()
+	defer spare.mu.Unlock()
+	for _, m := range spare.list {
+		m.free()
+	}
 	spare.list = nil
-	spare.mu.Unlock()
 }
 
 // firstBlocks fills the first two blocks of each lane (RFC 9106, section 3.2,
