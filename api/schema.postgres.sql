@@ -1,3 +1,28 @@
+CREATE TABLE biometric_challenges (
+  environment_id text COLLATE "C" NOT NULL,
+  registration_id text COLLATE "C" NOT NULL,
+  ceremony text NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  session_id text COLLATE "C" NOT NULL,
+  public_key bytea NOT NULL,
+  challenge bytea NOT NULL,
+  expires_at bigint NOT NULL,
+  CONSTRAINT biometric_challenges_pkey PRIMARY KEY (environment_id, registration_id)
+);
+CREATE INDEX biometric_challenges_expiry ON biometric_challenges USING btree (expires_at);
+CREATE INDEX biometric_challenges_user ON biometric_challenges USING btree (environment_id, user_id, session_id);
+
+CREATE TABLE biometric_registrations (
+  environment_id text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  public_key bytea NOT NULL,
+  created_at bigint NOT NULL,
+  CONSTRAINT biometric_registrations_pkey PRIMARY KEY (environment_id, id),
+  CONSTRAINT biometric_registrations_environment_id_public_key_key UNIQUE (environment_id, public_key)
+);
+CREATE INDEX biometric_registrations_user ON biometric_registrations USING btree (environment_id, user_id);
+
 CREATE TABLE config_version (
   id bigint NOT NULL,
   version bigint NOT NULL,
@@ -71,6 +96,17 @@ CREATE TABLE events (
 );
 CREATE INDEX events_created ON events USING btree (created_at);
 
+CREATE TABLE imports (
+  environment_id text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  rows_done bigint NOT NULL,
+  counts text NOT NULL,
+  finished boolean NOT NULL,
+  started_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  CONSTRAINT imports_pkey PRIMARY KEY (environment_id, id)
+);
+
 CREATE TABLE mailbox (
   environment_id text COLLATE "C" NOT NULL,
   id text COLLATE "C" NOT NULL,
@@ -138,6 +174,16 @@ CREATE TABLE passcodes (
 );
 CREATE INDEX passcodes_expiry ON passcodes USING btree (expires_at);
 CREATE INDEX passcodes_user ON passcodes USING btree (environment_id, user_id);
+
+CREATE TABLE passwords (
+  environment_id text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  hash_sealed bytea NOT NULL,
+  version bigint NOT NULL,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  CONSTRAINT passwords_pkey PRIMARY KEY (environment_id, user_id)
+);
 
 CREATE TABLE periodic_work (
   name text COLLATE "C" NOT NULL,
@@ -246,6 +292,29 @@ CREATE TABLE signing_keys (
   CONSTRAINT signing_keys_pkey PRIMARY KEY (environment_id, id)
 );
 
+CREATE TABLE totps (
+  environment_id text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  sealed bytea NOT NULL,
+  last_step bigint NOT NULL,
+  created_at bigint NOT NULL,
+  expires_at bigint,
+  CONSTRAINT totps_pkey PRIMARY KEY (environment_id, user_id)
+);
+CREATE INDEX totps_expiry ON totps USING btree (expires_at);
+
+CREATE TABLE unreachable_numbers (
+  environment_id text COLLATE "C" NOT NULL,
+  channel text COLLATE "C" NOT NULL,
+  number text COLLATE "C" NOT NULL,
+  reason text NOT NULL,
+  since bigint NOT NULL,
+  ends_at bigint,
+  CONSTRAINT unreachable_numbers_pkey PRIMARY KEY (environment_id, channel, number)
+);
+CREATE INDEX unreachable_numbers_ends ON unreachable_numbers USING btree (ends_at) WHERE (ends_at IS NOT NULL);
+
 CREATE TABLE user_counts (
   environment_id text COLLATE "C" NOT NULL,
   shard bigint NOT NULL,
@@ -294,6 +363,33 @@ CREATE TABLE users (
 CREATE INDEX users_changes_at ON users USING btree (environment_id, changes_at) WHERE (changes_at IS NOT NULL);
 CREATE UNIQUE INDEX users_external_id ON users USING btree (environment_id, external_id) WHERE (external_id IS NOT NULL);
 CREATE INDEX users_pending ON users USING btree (environment_id, id) WHERE (status = 'pending'::text);
+
+CREATE TABLE wallet_challenges (
+  environment_id text COLLATE "C" NOT NULL,
+  wallet text COLLATE "C" NOT NULL,
+  asker text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  creates boolean NOT NULL,
+  wallet_id text COLLATE "C" NOT NULL,
+  session_id text COLLATE "C" NOT NULL,
+  message text NOT NULL,
+  siwe text NOT NULL,
+  valid_from bigint NOT NULL,
+  created_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  CONSTRAINT wallet_challenges_pkey PRIMARY KEY (environment_id, wallet, asker)
+);
+CREATE INDEX wallet_challenges_expiry ON wallet_challenges USING btree (expires_at);
+CREATE INDEX wallet_challenges_user ON wallet_challenges USING btree (environment_id, user_id);
+
+CREATE TABLE wallet_contracts (
+  environment_id text COLLATE "C" NOT NULL,
+  wallet_id text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  chain_id text NOT NULL,
+  CONSTRAINT wallet_contracts_pkey PRIMARY KEY (environment_id, wallet_id)
+);
+CREATE INDEX wallet_contracts_user ON wallet_contracts USING btree (environment_id, user_id);
 
 CREATE TABLE webauthn_challenges (
   environment_id text COLLATE "C" NOT NULL,

@@ -1,3 +1,28 @@
+CREATE TABLE biometric_challenges (
+  environment_id TEXT NOT NULL,
+  registration_id TEXT NOT NULL,
+  ceremony TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  session_id TEXT NOT NULL,
+  public_key BYTEA NOT NULL,
+  challenge BYTEA NOT NULL,
+  expires_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, registration_id)
+);
+CREATE INDEX biometric_challenges_expiry ON biometric_challenges (expires_at);
+CREATE INDEX biometric_challenges_user ON biometric_challenges (environment_id, user_id, session_id);
+
+CREATE TABLE biometric_registrations (
+  environment_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  public_key BYTEA NOT NULL,
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, id),
+  UNIQUE (environment_id, public_key)
+);
+CREATE INDEX biometric_registrations_user ON biometric_registrations (environment_id, user_id);
+
 CREATE TABLE config_version (
   id BIGINT NOT NULL PRIMARY KEY,
   version BIGINT NOT NULL
@@ -67,6 +92,17 @@ CREATE TABLE events (
 );
 CREATE INDEX events_created ON events (created_at);
 
+CREATE TABLE imports (
+  environment_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  rows_done BIGINT NOT NULL,
+  counts TEXT NOT NULL,
+  finished BOOLEAN NOT NULL,
+  started_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, id)
+);
+
 CREATE TABLE mailbox (
   environment_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -133,6 +169,16 @@ CREATE TABLE passcodes (
 );
 CREATE INDEX passcodes_expiry ON passcodes (expires_at);
 CREATE INDEX passcodes_user ON passcodes (environment_id, user_id);
+
+CREATE TABLE passwords (
+  environment_id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  hash_sealed BYTEA NOT NULL,
+  version BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, user_id)
+);
 
 CREATE TABLE periodic_work (
   name TEXT NOT NULL PRIMARY KEY,
@@ -232,6 +278,29 @@ CREATE TABLE signing_keys (
   PRIMARY KEY (environment_id, id)
 );
 
+CREATE TABLE totps (
+  environment_id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  sealed BYTEA NOT NULL,
+  last_step BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT,
+  PRIMARY KEY (environment_id, user_id)
+);
+CREATE INDEX totps_expiry ON totps (expires_at);
+
+CREATE TABLE unreachable_numbers (
+  environment_id TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  number TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  since BIGINT NOT NULL,
+  ends_at BIGINT,
+  PRIMARY KEY (environment_id, channel, number)
+);
+CREATE INDEX unreachable_numbers_ends ON unreachable_numbers (ends_at) WHERE ends_at IS NOT NULL;
+
 CREATE TABLE user_counts (
   environment_id TEXT NOT NULL,
   shard BIGINT NOT NULL,
@@ -280,6 +349,33 @@ CREATE TABLE users (
 CREATE INDEX users_changes_at ON users (environment_id, changes_at) WHERE changes_at IS NOT NULL;
 CREATE UNIQUE INDEX users_external_id ON users (environment_id, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX users_pending ON users (environment_id, id) WHERE status = 'pending';
+
+CREATE TABLE wallet_challenges (
+  environment_id TEXT NOT NULL,
+  wallet TEXT NOT NULL,
+  asker TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  creates BOOLEAN NOT NULL,
+  wallet_id TEXT NOT NULL,
+  session_id TEXT NOT NULL,
+  message TEXT NOT NULL,
+  siwe TEXT NOT NULL,
+  valid_from BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, wallet, asker)
+);
+CREATE INDEX wallet_challenges_expiry ON wallet_challenges (expires_at);
+CREATE INDEX wallet_challenges_user ON wallet_challenges (environment_id, user_id);
+
+CREATE TABLE wallet_contracts (
+  environment_id TEXT NOT NULL,
+  wallet_id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  chain_id TEXT NOT NULL,
+  PRIMARY KEY (environment_id, wallet_id)
+);
+CREATE INDEX wallet_contracts_user ON wallet_contracts (environment_id, user_id);
 
 CREATE TABLE webauthn_challenges (
   environment_id TEXT NOT NULL,
