@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"gatehouse/internal/delivery"
 	"gatehouse/internal/delivery/mailbox"
 	"gatehouse/internal/emaillink"
 	"gatehouse/internal/event"
@@ -43,7 +44,7 @@ type Purged struct {
 	Users      int `json:"users"`      // brought up to date: factors never proven, locks that ran out
 	Events     int `json:"events"`     // older than the retention
 	Jobs       int `json:"jobs"`       // failed for good, and for longer than that
-	Limits     int `json:"limits"`     // counters of rate limits whose window is over
+	Limits     int `json:"limits"`     // counters of rate limits whose window is over, and numbers that are tried again
 	Links      int `json:"links"`      // one-time links that have been over for a week
 	Passcodes  int `json:"passcodes"`  // codes that have been over for a day, and counts of texts
 	TOTPs      int `json:"totps"`      // authenticator apps that nobody confirmed, over for a day
@@ -66,6 +67,7 @@ func (a *App) Purge(ctx context.Context, budget int) (Purged, error) {
 		{&p.TOTPs, count(totp.Purge)},
 		{&p.Devices, count(notice.Purge)},
 		{&p.Messages, mailbox.Purge},
+		{&p.Limits, count(delivery.Purge)},
 	}
 	if keep := a.options.Server.EventRetention; keep > 0 {
 		kinds = append(kinds,

@@ -24,6 +24,9 @@ type senderCommands struct {
 	List   senderList        `cmd:"" help:"List the senders, each channel's in the order in which they are tried."`
 	Test   senderTest        `cmd:"" help:"Send a test message through one sender now, and say what its provider answered."`
 	Remove senderRemove      `cmd:"" help:"Remove a sender."`
+
+	Unreachable senderUnreachable `cmd:"" help:"List the phone numbers that get no texts, because their owner said STOP or their carrier refuses them."`
+	Forget      senderForget      `cmd:"" help:"Let texts go to a phone number again, as when its owner has said START."`
 }
 
 type senderAddCommands struct {
@@ -257,5 +260,48 @@ func (c *senderRemove) Run(t *Terminal) error {
 			return err
 		}
 		return c.say(t, map[string]any{"sender_id": c.SenderID, "removed": true}, "Removed %s of %s.", c.SenderID, title(env))
+	})
+}
+
+type senderUnreachable struct {
+	target
+	Limit int `default:"1000" help:"Numbers to show, those refused last: 1 to 10000."`
+}
+
+// Run lists the numbers that get no texts.
+func (c *senderUnreachable) Run(t *Terminal) error {
+	if c.Limit < 1 || c.Limit > 10_000 {
+		return usagef("--limit must lie between 1 and 10000")
+	}
+	return c.on(func(ctx context.Context, a *app.App, env *project.Environment) error {
+		numbers, err := a.Messages.UnreachableNumbers(ctx, env, c.Limit)
+		if err != nil {
+			return err
+		}
+		r := &rows{header: []string{"PHONE_NUMBER", "CHANNEL", "REASON", "SINCE", "UNTIL"}, empty: "No number has refused a text of " + title(env) + "."}
+		for _, n := range numbers {
+			until := c.suggest("sender forget %s %s", env.ID, n.Number)
+			if n.EndsAt != nil {
+				until = when(*n.EndsAt)
+			}
+			r.add(n.Number, string(n.Channel), string(n.Reason), when(n.Since), until)
+		}
+		return c.print(t, list(numbers), r)
+	})
+}
+
+type senderForget struct {
+	target
+	Number string `arg:"" name:"phone_number" help:"The number with its country code, as sender unreachable shows it."`
+}
+
+// Run forgets that a number refused texts.
+func (c *senderForget) Run(t *Terminal) error {
+	return c.on(func(ctx context.Context, a *app.App, env *project.Environment) error {
+		if err := a.Messages.Forget(ctx, env, c.Number); err != nil {
+			return err
+		}
+		return c.say(t, map[string]any{"phone_number": c.Number, "forgotten": true},
+			"Texts of %s go to %s again. Where its owner said STOP, the provider refuses them until they have said START to it.", title(env), c.Number)
 	})
 }

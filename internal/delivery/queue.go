@@ -151,10 +151,11 @@ func (s *Service) send(ctx context.Context, env *project.Environment, e *Envelop
 	for i, one := range senders {
 		wait, tried, err := s.try(ctx, one, e)
 		if err == nil {
+			_ = s.learn(ctx, env, e, nil) // the next text that arrives says the same
 			return nil
 		}
 		if outbox.IsPermanent(err) {
-			return fmt.Errorf("%s: %w", one.kind, err)
+			return fmt.Errorf("%s: %w", one.kind, errors.Join(err, s.learn(ctx, env, e, err)))
 		}
 		if i == 0 || wait < soonest {
 			soonest = wait

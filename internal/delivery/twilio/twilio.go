@@ -89,23 +89,32 @@ func (s *Sender) form(m *delivery.Envelope) (url.Values, error) {
 	return form, nil
 }
 
-// refused are the codes with which Twilio says that it will never take a
-// message to this number.
+// refused are the codes with which Twilio says that it will never take this
+// message.
 var refused = map[int]bool{
-	21211: true, // not a valid number
-	21214: true, // cannot be reached
-	21217: true, // does not appear to be valid
-	21265: true, // a short code
-	21266: true, // the sender's own number
-	21408: true, // in a region that the account may not send to
-	21610: true, // has unsubscribed
-	21614: true, // not a mobile number
-	21635: true, // a landline
-	63003: true, // not on the channel
+	21265: true, // to a short code
+	21266: true, // to the sender's own number
+	21408: true, // to a region that the account may not send to
 	63016: true, // WhatsApp: takes templates alone, outside a conversation
-	63024: true, // not a valid recipient of the channel
 	63032: true, // WhatsApp: limits what this person gets
-	63033: true, // WhatsApp: blocked
+}
+
+// unreachable are the codes with which it says that it would take no other
+// message to this number either.
+var unreachable = map[int]delivery.Reason{
+	21211: delivery.Carrier,      // not a valid number
+	21214: delivery.Carrier,      // cannot be reached
+	21217: delivery.Carrier,      // does not appear to be valid
+	21610: delivery.Unsubscribed, // has said STOP
+	21614: delivery.Carrier,      // not a mobile number
+	21635: delivery.Carrier,      // a landline
+	30003: delivery.Carrier,      // switched off or out of reach
+	30004: delivery.Carrier,      // blocked
+	30005: delivery.Carrier,      // unknown, or no longer in use
+	30006: delivery.Carrier,      // a landline, or a carrier that takes no texts
+	63003: delivery.Carrier,      // not on the channel
+	63024: delivery.Carrier,      // not a valid recipient of the channel
+	63033: delivery.Carrier,      // WhatsApp: blocked
 }
 
 // busy are the codes that mean the account sends more than it may right now.
@@ -145,7 +154,10 @@ func judge(resp *outbound.Response, now time.Time) error {
 		err = fmt.Errorf("twilio answered %d with error %d: see https://www.twilio.com/docs/errors/%d", resp.Status, code, code)
 	}
 	wait := resp.RetryAfter(now)
+	reason, gone := unreachable[code]
 	switch {
+	case gone:
+		return delivery.Unreachable(reason, err)
 	case refused[code]:
 		return outbox.Permanent(err)
 	case busy[code] || resp.Status == http.StatusTooManyRequests:

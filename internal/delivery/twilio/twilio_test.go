@@ -263,6 +263,13 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			if got := classify(err); got != c.want {
 				t.Errorf("%s: %s, want %s", c.text, got, c.want)
 			}
+			reason := map[string]delivery.Reason{
+				"21610": delivery.Unsubscribed, "21211": delivery.Carrier, "21614": delivery.Carrier, "21217": delivery.Carrier,
+				"21635": delivery.Carrier, "63024": delivery.Carrier, "63003": delivery.Carrier,
+			}[c.text]
+			if got := delivery.ReasonOf(err); got != reason {
+				t.Errorf("%s keeps later texts back as %q, want %q", c.text, got, reason)
+			}
 		}
 	}
 	a.busy = ""

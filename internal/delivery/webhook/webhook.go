@@ -94,6 +94,18 @@ func judge(resp *outbound.Response, m *delivery.Envelope, now time.Time) error {
 		text += ": " + words
 	}
 	err := errors.New(text)
+	var verdict struct {
+		ErrorType string `json:"error_type"`
+	}
+	// Most receivers answer in another form, or in none.
+	if json.Unmarshal(resp.Body, &verdict) == nil && resp.Status < 500 {
+		switch verdict.ErrorType {
+		case "unsubscribed_phone_number":
+			return delivery.Unreachable(delivery.Unsubscribed, err)
+		case "downstream_carrier_error":
+			return delivery.Unreachable(delivery.Carrier, err)
+		}
+	}
 	switch resp.Status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusGone, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return outbox.Permanent(err)

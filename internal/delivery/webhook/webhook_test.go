@@ -261,6 +261,26 @@ func TestErrorsHoldNothingOfTheMessage(t *testing.T) {
 	}
 }
 
+// A gateway of the customer's own says why a number gets no texts.
+func TestReceiversNameNumbersThatRefuseTexts(t *testing.T) {
+	r := newReceiver(t)
+	s := r.sender(Config{})
+	for _, c := range []struct {
+		status int
+		body   string
+		want   delivery.Reason
+	}{
+		{422, `{"error_type": "unsubscribed_phone_number"}`, delivery.Unsubscribed}, {403, `{"error_type": "downstream_carrier_error", "x": 1}`, delivery.Carrier},
+		{422, `{"error_type": "another"}`, ""}, {422, `unsubscribed_phone_number`, ""}, {500, `{"error_type": "unsubscribed_phone_number"}`, ""},
+	} {
+		r.answers(c.status, "", "", c.body)
+		err := s.Send(t.Context(), &envelope)
+		if got := delivery.ReasonOf(err); got != c.want || c.want != "" && !outbox.IsPermanent(err) {
+			t.Errorf("%d %s: %q (%v), want %q", c.status, c.body, got, err, c.want)
+		}
+	}
+}
+
 func TestFailedCalls(t *testing.T) {
 	classify := classifier(t)
 	r := newReceiver(t)

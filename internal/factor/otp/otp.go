@@ -145,6 +145,9 @@ func (s *Service) deliver(ctx context.Context, r *request, find func(*store.Tx) 
 // limit counts the code against the budgets before anybody is looked up, so
 // that a refusal says nothing about who is a user.
 func (r *request) limit(tx *store.Tx) error {
+	if err := delivery.Reachable(tx, r.caller.Env, r.via, r.key); err != nil {
+		return err
+	}
 	if err := ratelimit.Spend(tx, perRecipient, r.caller.Env.ID, ratelimit.Of(r.key)); err != nil {
 		return err
 	}
