@@ -72,6 +72,14 @@ func budgets(caller *project.Caller, via Channel, to string) (list []budget) {
 	return list
 }
 
+// OnceIn is the rule that there is one of something in a time; 0: any number.
+func OnceIn(d time.Duration, name string) ratelimit.Rule {
+	if d == 0 {
+		return ratelimit.Rule{Name: name}
+	}
+	return ratelimit.Rule{Name: name, Limit: 1, Per: d}
+}
+
 // withoutTag is an address as counters know it: most mail providers put what
 // stands behind a plus into the same mailbox.
 func withoutTag(address string) string {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"gatehouse/internal/apierr"
 )
@@ -32,6 +33,10 @@ type MessagesConfig struct {
 	NetworkBudget     *int     `json:"texts_per_network_per_hour"` // texts that pages of one IP address (of IPv6, one /64) can ask for in an hour; 0: any number
 	ConversionAfter   *int     `json:"conversion_after"`           // after this many texts to a country in an hour, enough of their codes must have been typed in; 0: never
 	ConversionPercent *int     `json:"conversion_percent"`         // how many of a hundred are enough, 0..100; 0: none
+
+	LinkSeconds      *int `json:"seconds_between_links"`             // one magic link to an address in so many seconds, 0..3600; 0: any number
+	PasscodeSeconds  *int `json:"seconds_between_passcodes"`         // one passcode to an address or number in so many seconds, 0..3600; 0: any number
+	PasscodeAttempts *int `json:"passcode_attempts_per_ten_minutes"` // guesses at the codes of one method_id in ten minutes, 1..100
 }
 
 // The countries that text messages may go to unless an environment says
@@ -79,6 +84,21 @@ func (c *Config) EmailDayBudget() int { return orNumber(c.Messages.EmailDayBudge
 // NetworkBudget is how many texts the pages of one network get in an hour.
 func (c *Config) NetworkBudget() int { return orNumber(c.Messages.NetworkBudget, 20) }
 
+// LinkPause is the time in which an address gets one magic link; 0: any number.
+func (c *Config) LinkPause() time.Duration {
+	return time.Duration(orNumber(c.Messages.LinkSeconds, 1)) * time.Second
+}
+
+// PasscodePause is the time in which an address or number gets one passcode; 0:
+// any number.
+func (c *Config) PasscodePause() time.Duration {
+	return time.Duration(orNumber(c.Messages.PasscodeSeconds, 1)) * time.Second
+}
+
+// PasscodeAttempts is how often the codes of one method_id may be guessed at in
+// ten minutes.
+func (c *Config) PasscodeAttempts() int { return orNumber(c.Messages.PasscodeAttempts, 20) }
+
 // Conversion is the rule that texts to a country must be followed by logins:
 // after so many in an hour, at least percent of their codes. It is off when one
 // of them is 0.
@@ -99,7 +119,9 @@ func (m MessagesConfig) inForce(c *Config) MessagesConfig {
 	after, percent := c.Conversion()
 	m.ConversionAfter, m.ConversionPercent = &after, &percent
 	for to, value := range map[**int]int{
-		&m.NumberBudget: c.NumberBudget(), &m.PrefixBudget: c.PrefixBudget(), &m.SMSBudget: c.SMSBudget(),
+		&m.LinkSeconds: int(c.LinkPause() / time.Second), &m.PasscodeSeconds: int(c.PasscodePause() / time.Second),
+		&m.PasscodeAttempts: c.PasscodeAttempts(),
+		&m.NumberBudget:     c.NumberBudget(), &m.PrefixBudget: c.PrefixBudget(), &m.SMSBudget: c.SMSBudget(),
 		&m.WhatsAppBudget: c.WhatsAppBudget(), &m.EmailBudget: c.EmailBudget(),
 		&m.EmailDayBudget: c.EmailDayBudget(), &m.NetworkBudget: c.NetworkBudget(),
 	} {
@@ -111,6 +133,9 @@ func (m MessagesConfig) inForce(c *Config) MessagesConfig {
 // maxBudget is far above any use and far below what a counter holds.
 const maxBudget = 1_000_000_000
 
+// maxPause is an hour, in seconds.
+const maxPause = 3600
+
 func (c *Config) checkMessages() error {
 	m := &c.Messages
 	var err error
@@ -121,22 +146,26 @@ func (c *Config) checkMessages() error {
 		return err
 	}
 	for _, rule := range []struct {
-		path  string
-		value *int
-		max   int
+		path     string
+		value    *int
+		min, max int
 	}{
-		{"messages.number_per_ten_minutes", m.NumberBudget, maxBudget},
-		{"messages.prefix_per_hour", m.PrefixBudget, maxBudget},
-		{"messages.sms_per_day", m.SMSBudget, maxBudget},
-		{"messages.whatsapp_per_day", m.WhatsAppBudget, maxBudget},
-		{"messages.email_per_hour", m.EmailBudget, maxBudget},
-		{"messages.emails_per_day", m.EmailDayBudget, maxBudget},
-		{"messages.texts_per_network_per_hour", m.NetworkBudget, maxBudget},
-		{"messages.conversion_after", m.ConversionAfter, maxBudget},
-		{"messages.conversion_percent", m.ConversionPercent, 100},
+		{"messages.number_per_ten_minutes", m.NumberBudget, 0, maxBudget},
+		{"messages.prefix_per_hour", m.PrefixBudget, 0, maxBudget},
+		{"messages.sms_per_day", m.SMSBudget, 0, maxBudget},
+		{"messages.whatsapp_per_day", m.WhatsAppBudget, 0, maxBudget},
+		{"messages.email_per_hour", m.EmailBudget, 0, maxBudget},
+		{"messages.emails_per_day", m.EmailDayBudget, 0, maxBudget},
+		{"messages.texts_per_network_per_hour", m.NetworkBudget, 0, maxBudget},
+		{"messages.conversion_after", m.ConversionAfter, 0, maxBudget},
+		{"messages.conversion_percent", m.ConversionPercent, 0, 100},
+		{"messages.seconds_between_links", m.LinkSeconds, 0, maxPause},
+		{"messages.seconds_between_passcodes", m.PasscodeSeconds, 0, maxPause},
+		// Never switched off, and never so many that a code can be guessed.
+		{"messages.passcode_attempts_per_ten_minutes", m.PasscodeAttempts, 1, 100},
 	} {
-		if rule.value != nil && (*rule.value < 0 || *rule.value > rule.max) {
-			return errSetting.WithMessage("%s must lie between 0 and %d.", rule.path, rule.max)
+		if rule.value != nil && (*rule.value < rule.min || *rule.value > rule.max) {
+			return errSetting.WithMessage("%s must lie between %d and %d.", rule.path, rule.min, rule.max)
 		}
 	}
 	return checkAutofill(c.SDK.OTPs.SMSAutofill)

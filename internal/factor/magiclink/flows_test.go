@@ -236,6 +236,20 @@ func TestOneMailASecondIsSharedByAllLinks(t *testing.T) {
 	})
 }
 
+func TestThePauseBetweenLinksIsASetting(t *testing.T) {
+	each(t, func(t *testing.T, s *authtest.Server) {
+		ask := func() *authtest.Answer {
+			return s.Call(http.MethodPost, loginOrCreate, body{"email": "ada@example.com"})
+		}
+		s.Configure("messages.seconds_between_links", "0")
+		ask().OK()
+		ask().OK()
+		s.Configure("messages.seconds_between_links", "3600")
+		ask().OK()
+		ask().Refused(429, "too_many_requests")
+	})
+}
+
 func TestInvitations(t *testing.T) {
 	each(t, func(t *testing.T, s *authtest.Server) {
 		guest := body{"email": "guest@example.com", "name": body{"first_name": "Grace"}, "trusted_metadata": body{"team": "x"}, "locale": "fr"}

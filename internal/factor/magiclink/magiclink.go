@@ -54,7 +54,9 @@ func New(db *store.DB, users *user.Service, core *session.Core, messages *delive
 }
 
 // perAddress is shared by everything that mails a link (factors.md, section 0.4).
-var perAddress = ratelimit.Rule{Name: "magic links per e-mail address", Limit: 1, Per: time.Second}
+func perAddress(c *project.Config) ratelimit.Rule {
+	return delivery.OnceIn(c.LinkPause(), "magic links per e-mail address")
+}
 
 // request is what a call that mails a link says, understood and checked.
 type request struct {
@@ -114,7 +116,7 @@ func (r *request) limit(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	if err := ratelimit.Spend(tx, perAddress, r.caller.Env.ID, ratelimit.Of(address)); err != nil {
+	if err := ratelimit.Spend(tx, perAddress(&r.caller.Env.Config), r.caller.Env.ID, ratelimit.Of(address)); err != nil {
 		return err
 	}
 	return delivery.Budget(tx, r.caller, delivery.Email, address)

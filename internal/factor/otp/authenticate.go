@@ -20,7 +20,9 @@ var (
 
 // perMethod bounds guessing at an address or number whatever codes are sent to
 // it meanwhile.
-var perMethod = ratelimit.Rule{Name: "passcode attempts per method_id", Limit: 20, Per: 10 * time.Minute}
+func perMethod(c *project.Config) ratelimit.Rule {
+	return ratelimit.Rule{Name: "passcode attempts per method_id", Limit: c.PasscodeAttempts(), Per: 10 * time.Minute}
+}
 
 // attempt is somebody typing a code.
 type attempt struct {
@@ -85,7 +87,7 @@ func (s *Service) hold(tx *store.Tx, env *project.Environment, methodID string) 
 	if !known {
 		return nil, errNotFound
 	}
-	if err := ratelimit.Spend(tx, perMethod, env.ID, ratelimit.Of(methodID)); err != nil {
+	if err := ratelimit.Spend(tx, perMethod(&env.Config), env.ID, ratelimit.Of(methodID)); err != nil {
 		return nil, err
 	}
 	if err := user.Hold(tx, env, c.userID); apierr.From(err) != nil {

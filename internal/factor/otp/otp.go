@@ -67,7 +67,9 @@ func Purge(tx *store.Tx, budget int) (int64, error) {
 }
 
 // perRecipient is shared by all channels that reach one address or number.
-var perRecipient = ratelimit.Rule{Name: "passcodes per recipient", Limit: 1, Per: time.Second}
+func perRecipient(c *project.Config) ratelimit.Rule {
+	return delivery.OnceIn(c.PasscodePause(), "passcodes per recipient")
+}
 
 // request is what a call that sends a code says, understood and checked.
 type request struct {
@@ -148,7 +150,7 @@ func (r *request) limit(tx *store.Tx) error {
 	if err := delivery.Reachable(tx, r.caller.Env, r.via, r.key); err != nil {
 		return err
 	}
-	if err := ratelimit.Spend(tx, perRecipient, r.caller.Env.ID, ratelimit.Of(r.key)); err != nil {
+	if err := ratelimit.Spend(tx, perRecipient(&r.caller.Env.Config), r.caller.Env.ID, ratelimit.Of(r.key)); err != nil {
 		return err
 	}
 	return delivery.Budget(tx, r.caller, r.via, r.key)

@@ -347,3 +347,43 @@ func TestAutofill(t *testing.T) {
 		}
 	})
 }
+
+// What was fixed is a setting like the budgets, with bounds.
+func TestThePausesAreSettings(t *testing.T) {
+	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
+		s.Configure("messages.number_per_ten_minutes", "0")
+		s.Configure("messages.email_per_hour", "0")
+		ask := func() *authtest.Answer {
+			return s.Call(http.MethodPost, email.path("login_or_create"), body{"email": "ada@example.com"})
+		}
+		align(s, time.Hour)
+		id := ask().OK().String("email_id")
+		ask().Refused(429, "too_many_requests")
+		s.Configure("messages.seconds_between_passcodes", "60")
+		align(s, time.Hour)
+		ask().OK()
+		s.Clock.Advance(59 * time.Second)
+		ask().Refused(429, "too_many_requests")
+		s.Clock.Advance(time.Second)
+		ask().OK()
+		s.Configure("messages.seconds_between_passcodes", "0")
+		for range 3 {
+			ask().OK()
+		}
+		s.Configure("messages.passcode_attempts_per_ten_minutes", "3")
+		for range 3 {
+			s.Call(http.MethodPost, "/v1/otps/authenticate", body{"method_id": id, "code": "000000"}).Refused(404, "otp_code_not_found")
+		}
+		s.Call(http.MethodPost, "/v1/otps/authenticate", body{"method_id": id, "code": "000000"}).Refused(429, "too_many_requests")
+		for setting, values := range map[string][]string{
+			"messages.seconds_between_passcodes": {"-1", "3601"}, "messages.seconds_between_links": {"-1", "3601"},
+			"messages.passcode_attempts_per_ten_minutes": {"0", "-1", "101"},
+		} {
+			for _, value := range values {
+				if got := set(t, s, setting, value); got == "" {
+					t.Errorf("%s may be %s", setting, value)
+				}
+			}
+		}
+	})
+}
