@@ -36,9 +36,9 @@ type Options struct {
 	now time.Time
 }
 
-// defaultBatch is large enough that the indexes, whose order is not the file's,
-// are written a page at a time and not a row at a time.
-const defaultBatch = 2000
+// defaultBatch is as many rows as change pages that SQLite keeps in memory: with
+// more, pages are written before the commit and again at it.
+const defaultBatch = 250
 
 // maxBatchBytes bounds what one transaction keeps in memory.
 const maxBatchBytes = 8 << 20

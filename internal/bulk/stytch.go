@@ -44,11 +44,14 @@ func stytchRecord(_ *Options, raw []byte) (*Record, error) {
 			r.Roles = append(r.Roles, role)
 		}
 	}
-	for field, n := range map[string]int{
-		"webauthn_registrations": len(s.WebAuthnRegistrations), "biometric_registrations": len(s.BiometricRegistrations), "totps": len(s.TOTPs),
+	for _, left := range []struct { // their keys and seeds do not leave Stytch
+		field string
+		n     int
+	}{
+		{"webauthn_registrations", len(s.WebAuthnRegistrations)}, {"biometric_registrations", len(s.BiometricRegistrations)}, {"totps", len(s.TOTPs)},
 	} {
-		if n > 0 {
-			r.leave(field) // their keys and seeds do not leave Stytch
+		if left.n > 0 {
+			r.leave(left.field)
 		}
 	}
 	var err error
