@@ -58,7 +58,7 @@ func (b *bench) serveStart() error {
 			if err != nil {
 				return err
 			}
-			b.table.atMost("size: idle memory of serve", "", float64(rss)/(1<<20), 30, "MB")
+			b.table.atMost("size: idle memory of serve", "", float64(rss)/(1<<20), 45, "MB")
 		}
 		p.stop()
 	}

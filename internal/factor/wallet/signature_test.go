@@ -87,7 +87,7 @@ func TestSecurity53TruncatedAndMalleableSignatures(t *testing.T) {
 			t.Errorf("bit %d does not count", i)
 		}
 	}
-	order := secp256k1.S256().Params().N
+	order := secp256k1.Params().N
 	high := new(big.Int).Sub(order, new(big.Int).SetBytes(s[32:64])).FillBytes(make([]byte, 32))
 	mirrored := append(append(append([]byte{}, s[:32]...), high...), 27+28-s[64])
 	if compact := append([]byte{mirrored[64]}, mirrored[:64]...); a.signed(message, mirrored) {
