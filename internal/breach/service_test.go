@@ -160,8 +160,12 @@ func answers(t *testing.T) map[string]http.HandlerFunc {
 	row := breachtest.Hash("password")[5:]
 	return map[string]http.HandlerFunc{
 		"500": status(500), "503": status(503), "429": status(429), "404": status(404), "204": status(204), "401": status(401),
-		"redirect":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL+r.URL.Path, http.StatusFound) },
-		"moved":         func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL+r.URL.Path, http.StatusPermanentRedirect) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL+r.URL.Path, http.StatusFound)
+		},
+		"moved": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL+r.URL.Path, http.StatusPermanentRedirect)
+		},
 		"huge":          body(strings.Repeat(row+":1\r\n", maxAnswer/39+1)),
 		"a page":        body("<!doctype html><title>Please sign in</title>"),
 		"garbage":       body("\x00\xff\xfe\x1f\x8b"),
