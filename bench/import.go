@@ -20,8 +20,9 @@ import (
 	"gatehouse/internal/user"
 )
 
-// importTarget is the rate at which the last tenth of a file has to be imported.
-const importTarget = 3000
+// importTarget is the rate at which the last tenth of a file has to be imported,
+// as a share of H: 3,000/s where H is 62,000/s.
+const importTarget = 0.048
 
 // imports measures `gatehouse import users` on a file of its own: how fast the
 // first and the last tenth go, and what memory that takes.
@@ -44,6 +45,10 @@ func (b *bench) imports() error {
 	if err != nil {
 		return err
 	}
+	before, err := load(b.ctx, b.base, 16, b.duration, ping)
+	if err != nil {
+		return err
+	}
 	p, err := b.startImport(file, url, key)
 	if err != nil {
 		return err
@@ -61,9 +66,14 @@ func (b *bench) imports() error {
 		return fmt.Errorf("the import ended with %w", err)
 	}
 	end := time.Now()
+	after, err := load(b.ctx, b.base, 16, b.duration, ping)
+	if err != nil {
+		return err
+	}
+	h := (before.Rate + after.Rate) / 2
 	rates := [2]float64{float64(tenth) / first.at.Sub(p.started).Seconds(), float64(tenth) / end.Sub(late.at).Seconds()}
 	b.table.report(name+", first tenth", fmt.Sprintf("%.0f/s", rates[0]), "")
-	b.table.atLeast(name+", last tenth", fmt.Sprintf("%.0f/s", rates[1]), rates[1], importTarget, "rows/s")
+	b.table.atLeast(name+", last tenth", fmt.Sprintf("%.0f/s", rates[1]), rates[1]/h, importTarget, "H")
 	b.table.atMost("SQLite: memory of the import, last tenth", fmt.Sprintf("%.1f MB, %.1f MB in the first", float64(late.rss)/(1<<20), float64(first.rss)/(1<<20)),
 		float64(late.rss)/float64(first.rss), 1.5, "x the first")
 	return nil
