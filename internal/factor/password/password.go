@@ -92,7 +92,7 @@ func (s *Service) Keep(tx *store.Tx, env *project.Environment, userID, encoded s
 }
 
 func (s *Service) keep(tx *store.Tx, env *project.Environment, userID, encoded string) (replaced bool, err error) {
-	sealed, err := s.Keyring.Seal(sealPurpose, env.ID, []byte(encoded))
+	sealed, err := s.seal(env, encoded)
 	if err != nil {
 		return false, err
 	}
@@ -106,6 +106,10 @@ func (s *Service) HashOf(tx *store.Tx, env *project.Environment, userID string) 
 		return "", err
 	}
 	return s.open(env, r)
+}
+
+func (s *Service) seal(env *project.Environment, encoded string) ([]byte, error) {
+	return s.Keyring.Seal(sealPurpose, env.ID, []byte(encoded))
 }
 
 func (s *Service) open(env *project.Environment, r *record) (string, error) {
@@ -145,23 +149,26 @@ type checked struct {
 	userID   string  // "" when nobody has the address
 	record   *record // nil when the user has no password
 	right    bool
-	distrust error  // why a right password has to be set anew all the same
+	distrust error  // see distrust
 	rehashed string // a new hash of a right password, "" when the old one will do
 }
 
 // check finds whom an address belongs to and tries the password. It costs the
-// same whether there is such a user, with a password or without.
+// same whether there is such a user, with a password or without. Of a locked user
+// no password is right: what is only done with a right one would take time, and
+// tell whoever goes on guessing.
 func (s *Service) check(ctx context.Context, env *project.Environment, address, password string) (*checked, error) {
 	c := &checked{address: address}
 	if len(password) > passhash.MaxPassword {
 		password = "" // matches nothing that anybody could set, and costs the same
 	}
+	locked := false
 	err := s.DB.View(ctx, func(tx *store.Tx) error {
 		row, err := user.FindByEmail(tx, env, address)
 		if err != nil {
 			return err
 		}
-		c.userID = row.UserID
+		c.userID, locked = row.UserID, row.Locked(tx.Now)
 		c.record, err = recordOf(tx, env.ID, row.UserID)
 		return err
 	})
@@ -175,7 +182,13 @@ func (s *Service) check(ctx context.Context, env *project.Environment, address, 
 	if c.right, outdated, err = s.verify(ctx, env, c.record, password); err != nil || !c.right {
 		return c, err
 	}
-	if outdated {
+	switch {
+	case locked:
+		c.right = false
+		if outdated || !norm.NFC.IsNormalString(password) {
+			err = s.Hasher.Dummy(ctx, norm.NFC.String(password), env.Config.Argon2id()) // a wrong one costs that much more
+		}
+	case outdated:
 		c.rehashed, err = s.hash(ctx, env, password)
 	}
 	return c, err
@@ -274,7 +287,7 @@ func (s *Service) rehash(tx *store.Tx, env *project.Environment, c *checked) err
 	if c.rehashed == "" {
 		return nil
 	}
-	sealed, err := s.Keyring.Seal(sealPurpose, env.ID, []byte(c.rehashed))
+	sealed, err := s.seal(env, c.rehashed)
 	if err != nil {
 		return err
 	}

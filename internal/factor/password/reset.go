@@ -168,17 +168,18 @@ type chosen struct {
 	encoded string
 	held    *session.Held // of a reset by session
 	checked *checked      // of a reset by the existing password
+	refused error         // of one too: why the new password cannot be set
 }
 
-// resetting is the first half of a reset by e-mail. The link is looked at before
-// anything is hashed: nobody makes the server hash with a token made up.
-func (s *Service) resetting(ctx context.Context, req *resetRequest) (*chosen, error) {
+// prepareReset begins a reset by e-mail. The link is looked at before anything is
+// hashed: nobody makes the server hash with a token made up.
+func (s *Service) prepareReset(ctx context.Context, req *resetRequest) (*chosen, error) {
 	env := project.CallerFrom(ctx).Env
 	address := ""
 	err := s.DB.View(ctx, func(tx *store.Tx) error {
 		link, err := emaillink.Find(tx, env, req.Token, emaillink.ResetPassword)
 		if errors.Is(err, emaillink.ErrUnknown) || err == nil && !link.Open(tx.Now) {
-			return nil // the second half says so
+			return nil // proveReset says so
 		}
 		if err != nil {
 			return err
@@ -220,9 +221,9 @@ func (s *Service) choose(ctx context.Context, env *project.Environment, password
 	return &chosen{encoded: encoded}, err
 }
 
-// reset is the second half: whoever opened the link reads the mailbox, so the
+// proveReset finishes it: whoever opened the link reads the mailbox, so the
 // address is proven too. Everybody who was signed in is signed out.
-func (s *Service) reset(ctx context.Context, tx *store.Tx, req *resetRequest, c *chosen, _ *authenticateResponse) (session.Proof, error) {
+func (s *Service) proveReset(ctx context.Context, tx *store.Tx, req *resetRequest, c *chosen, _ *authenticateResponse) (session.Proof, error) {
 	env := project.CallerFrom(ctx).Env
 	link, proof, err := session.ProveLink(tx, env, &session.LinkUse{
 		Token: req.Token, CodeVerifier: req.CodeVerifier, Matching: &req.Matching,
@@ -253,8 +254,8 @@ func (s *Service) change(tx *store.Tx, env *project.Environment, proof *session.
 	return err
 }
 
-// replacing is the first half of a reset by the existing password.
-func (s *Service) replacing(ctx context.Context, req *existingRequest) (*chosen, error) {
+// prepareReplacing begins a reset by the existing password.
+func (s *Service) prepareReplacing(ctx context.Context, req *existingRequest) (*chosen, error) {
 	env := project.CallerFrom(ctx).Env
 	checked, err := s.check(ctx, env, req.Email, req.ExistingPassword)
 	if err != nil {
@@ -265,28 +266,37 @@ func (s *Service) replacing(ctx context.Context, req *existingRequest) (*chosen,
 		return &chosen{checked: checked}, nil
 	}
 	c, err := s.choose(ctx, env, req.NewPassword, req.Email)
-	if c != nil {
-		c.checked = checked
+	switch {
+	case apierr.From(err) != nil:
+		// It would say that the existing password is right, to somebody who may be
+		// locked by now: the second half says it once it is known that they are not.
+		return &chosen{checked: checked, refused: err}, nil
+	case err != nil:
+		return nil, err
 	}
-	return c, err
+	c.checked = checked
+	return c, nil
 }
 
 var replaceVerdicts = verdicts{wrong: errNotExisting, mustReset: errForced}
 
-// replaced is the second half. Everybody who was signed in is signed out.
-func (s *Service) replaced(ctx context.Context, tx *store.Tx, _ *existingRequest, c *chosen, _ *authenticateResponse) (session.Proof, error) {
+// proveReplacing finishes it. Everybody who was signed in is signed out.
+func (s *Service) proveReplacing(ctx context.Context, tx *store.Tx, _ *existingRequest, c *chosen, _ *authenticateResponse) (session.Proof, error) {
 	env := project.CallerFrom(ctx).Env
 	proof, err := s.prove(ctx, tx, c.checked, replaceVerdicts)
 	if err != nil {
 		return proof, err
 	}
+	if proof.Uncounted = c.refused != nil; proof.Uncounted {
+		return proof, c.refused
+	}
 	proof.Ends, proof.Apply = session.EndsAll, setOn(env, tx.Now)
 	return proof, s.change(tx, env, &proof, c)
 }
 
-// setting is the first half of a reset by session, which also sets the first
-// password of somebody who has none.
-func (s *Service) setting(ctx context.Context, req *sessionRequest) (*chosen, error) {
+// prepareBySession begins a reset by session, which also sets the first password
+// of somebody who has none.
+func (s *Service) prepareBySession(ctx context.Context, req *sessionRequest) (*chosen, error) {
 	env := project.CallerFrom(ctx).Env
 	held, err := s.Core.Holding(ctx, &session.Holder{SessionToken: req.SessionToken, SessionJWT: req.SessionJWT})
 	if err != nil {
@@ -334,8 +344,8 @@ func (s *Service) mayChoose(ctx context.Context, tx *store.Tx, held *session.Hel
 	return nil, errTooOld
 }
 
-// set is the second half. The other sessions end.
-func (s *Service) set(ctx context.Context, tx *store.Tx, _ *sessionRequest, c *chosen, _ *authenticateResponse) (session.Proof, error) {
+// proveBySession finishes it. The other sessions end.
+func (s *Service) proveBySession(ctx context.Context, tx *store.Tx, _ *sessionRequest, c *chosen, _ *authenticateResponse) (session.Proof, error) {
 	env, proof := project.CallerFrom(ctx).Env, session.Proof{Factor: factor}
 	who, err := s.mayChoose(ctx, tx, c.held)
 	if err != nil {

@@ -65,6 +65,47 @@ func TestSecurity06LostIncrements(t *testing.T) {
 	})
 }
 
+// Whoever goes on guessing at a locked user is not told which guess is right: not
+// by a new password that cannot be set either. Without a lock it is said, and a
+// wrong guess counts all the same.
+func TestSecurity07ALockedUsersPasswordIsNotConfirmed(t *testing.T) {
+	each(t, func(t *testing.T, s *authtest.Server) {
+		signUp(s, "ada@example.com", first)
+		change := func(existing string) *authtest.Answer {
+			return s.Browser().Call(http.MethodPost, "/sdk/v1/passwords/existing_password/reset",
+				body{"email": "ada@example.com", "existing_password": existing, "new_password": "password"})
+		}
+		change(first).Refused(400, "weak_password")
+		for range 10 {
+			change(second).Refused(400, "password_does_not_match")
+		}
+		for _, guess := range []string{second, first} {
+			change(guess).Refused(429, "user_lock_limit_reached")
+		}
+		s.Clock.Advance(time.Hour)
+		change(first).Refused(400, "weak_password")
+		login(s, "ada@example.com", first).OK()
+	})
+}
+
+// Many guesses that are on their way when the lock comes confirm nothing either.
+func TestSecurity07GuessesInFlightAreNotConfirmed(t *testing.T) {
+	each(t, func(t *testing.T, s *authtest.Server) {
+		s.Configure("user_lock.threshold", "1")
+		signUp(s, "ada@example.com", first)
+		got := outcomes(40, func(i int) *authtest.Answer {
+			guess := second
+			if i == 39 {
+				guess = first
+			}
+			return s.Call(http.MethodPost, byExisting, body{"email": "ada@example.com", "existing_password": guess, "new_password": "password"})
+		})
+		if got["password_does_not_match"] != 1 || got["weak_password"]+got["user_lock_limit_reached"] != 39 {
+			t.Errorf("the outcomes are %v", got)
+		}
+	})
+}
+
 // Of many who use one reset link at once exactly one sets the password.
 func TestSecurity08ResetReuseByRace(t *testing.T) {
 	each(t, func(t *testing.T, s *authtest.Server) {
