@@ -21,23 +21,22 @@ var (
 // loginVerdicts are those of a login.
 var loginVerdicts = verdicts{wrong: errWrong, mustReset: errMustReset}
 
-// tried is the first half of a login: everything that takes long.
-func (s *Service) tried(ctx context.Context, req *authenticateRequest) (*checked, error) {
+// prepareLogin does everything of a login that takes long.
+func (s *Service) prepareLogin(ctx context.Context, req *authenticateRequest) (*checked, error) {
 	env := project.CallerFrom(ctx).Env
 	c, err := s.check(ctx, env, req.Email, req.Password)
 	if err == nil && c.right {
-		c.distrust = s.trust(ctx, env, req.Password, req.Email)
+		c.distrust = s.distrust(ctx, env, req.Password, req.Email)
 	}
 	return c, err
 }
 
-// authenticated is the second half.
-func (s *Service) authenticated(ctx context.Context, tx *store.Tx, _ *authenticateRequest, c *checked, _ *authenticateResponse) (session.Proof, error) {
+func (s *Service) proveLogin(ctx context.Context, tx *store.Tx, _ *authenticateRequest, c *checked, _ *authenticateResponse) (session.Proof, error) {
 	return s.prove(ctx, tx, c, loginVerdicts)
 }
 
-// created is the first half of a sign-up.
-func (s *Service) created(ctx context.Context, email, password string) (encoded string, err error) {
+// prepareSignUp hashes the password of somebody new.
+func (s *Service) prepareSignUp(ctx context.Context, email, password string) (encoded string, err error) {
 	env := project.CallerFrom(ctx).Env
 	address, err := user.Contact{Kind: user.KindEmail, Value: email}.Canonical()
 	if err != nil {
@@ -62,8 +61,8 @@ func (s *Service) created(ctx context.Context, email, password string) (encoded 
 
 var errDuplicate = apierr.New(400, "duplicate_email", "A user with this email address already exists. Sign in, or set a new password by e-mail.")
 
-// create is the second half: it makes the user.
-func (s *Service) create(ctx context.Context, tx *store.Tx, email string, changes user.Changes, encoded string, resp *createResponse) (session.Proof, error) {
+// proveSignUp makes the user.
+func (s *Service) proveSignUp(ctx context.Context, tx *store.Tx, email string, changes user.Changes, encoded string, resp *createResponse) (session.Proof, error) {
 	env, proof := project.CallerFrom(ctx).Env, session.Proof{Factor: factor}
 	row, err := s.Users.Create(tx, env, user.NewUser{Email: email, Changes: changes, Fill: setOn(env, tx.Now)})
 	if err != nil {

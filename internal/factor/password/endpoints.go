@@ -16,23 +16,23 @@ const need = "passwords"
 
 // Endpoints are the routes of the passwords groups on both surfaces.
 func (s *Service) Endpoints() []wire.Endpoint {
-	authenticate := session.LoginAfter(s.Core, s.tried, s.authenticated)
-	reset := session.LoginAfter(s.Core, s.resetting, s.reset)
-	existing := session.LoginAfter(s.Core, s.replacing, s.replaced)
-	bySession := session.LoginAfter(s.Core, s.setting, s.set)
+	authenticate := session.LoginAfter(s.Core, s.prepareLogin, s.proveLogin)
+	reset := session.LoginAfter(s.Core, s.prepareReset, s.proveReset)
+	existing := session.LoginAfter(s.Core, s.prepareReplacing, s.proveReplacing)
+	bySession := session.LoginAfter(s.Core, s.prepareBySession, s.proveBySession)
 	create := session.LoginAfter(s.Core,
 		func(ctx context.Context, req *createRequest) (string, error) {
-			return s.created(ctx, req.Email, req.Password)
+			return s.prepareSignUp(ctx, req.Email, req.Password)
 		},
 		func(ctx context.Context, tx *store.Tx, req *createRequest, encoded string, resp *createResponse) (session.Proof, error) {
-			return s.create(ctx, tx, req.Email, req.Changes, encoded, resp)
+			return s.proveSignUp(ctx, tx, req.Email, req.Changes, encoded, resp)
 		})
 	createOnPage := session.LoginAfter(s.Core,
 		func(ctx context.Context, req *createPageRequest) (string, error) {
-			return s.created(ctx, req.Email, req.Password)
+			return s.prepareSignUp(ctx, req.Email, req.Password)
 		},
 		func(ctx context.Context, tx *store.Tx, req *createPageRequest, encoded string, resp *createResponse) (session.Proof, error) {
-			return s.create(ctx, tx, req.Email, user.Changes{}, encoded, resp)
+			return s.proveSignUp(ctx, tx, req.Email, user.Changes{}, encoded, resp)
 		})
 	return []wire.Endpoint{
 		wire.POST("/v1/passwords", wire.Secret, create, wire.Summary("Sign a user up with a password")),

@@ -40,11 +40,11 @@ func (s *Service) migrate(ctx context.Context, req *migrateRequest) (*migrateRes
 			resp.UserCreated = errors.Is(err, user.ErrEmailNotFound)
 			switch {
 			case resp.UserCreated:
-				if err = s.newcomer(tx, env, req); err == nil {
+				if err = s.createWith(tx, env, req); err == nil {
 					to, err = contact.Find(tx, env)
 				}
 			case err == nil:
-				err = s.bringTo(tx, env, to, req)
+				err = s.addTo(tx, env, to, req)
 			}
 			if err != nil {
 				return err
@@ -56,8 +56,8 @@ func (s *Service) migrate(ctx context.Context, req *migrateRequest) (*migrateRes
 	return resp, err
 }
 
-// newcomer makes the user of a migrated password.
-func (s *Service) newcomer(tx *store.Tx, env *project.Environment, req *migrateRequest) error {
+// createWith makes a user of what the request says.
+func (s *Service) createWith(tx *store.Tx, env *project.Environment, req *migrateRequest) error {
 	_, err := s.Users.Create(tx, env, user.NewUser{
 		Email: req.Email, PhoneNumber: req.PhoneNumber, Changes: req.Changes,
 		Fill: func(u *user.User) error {
@@ -71,8 +71,8 @@ func (s *Service) newcomer(tx *store.Tx, env *project.Environment, req *migrateR
 	return err
 }
 
-// bringTo adds what the request says to a user who exists.
-func (s *Service) bringTo(tx *store.Tx, env *project.Environment, to *user.Reached, req *migrateRequest) error {
+// addTo adds what the request says to a user who exists.
+func (s *Service) addTo(tx *store.Tx, env *project.Environment, to *user.Reached, req *migrateRequest) error {
 	if req.ExternalID != nil {
 		return errOldExternal
 	}

@@ -94,8 +94,9 @@ func (j *judgement) advice() string {
 	return strings.Join(append(words, said.Suggestions...), " ")
 }
 
-// trust says why a right password has to be set anew at this login, if anything.
-func (s *Service) trust(ctx context.Context, env *project.Environment, password, address string) error {
+// distrust says why a right password has to be set anew at this login; nil when
+// it has not.
+func (s *Service) distrust(ctx context.Context, env *project.Environment, password, address string) error {
 	if env.Config.Passwords.ValidateOnAuthentication && !judge(env, password, address).strong {
 		return errWeak
 	}
