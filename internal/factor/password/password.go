@@ -176,7 +176,7 @@ func (s *Service) check(ctx context.Context, env *project.Environment, address, 
 		return nil, err
 	}
 	if c.record == nil {
-		return c, s.Hasher.Dummy(ctx, norm.NFC.String(password), env.Config.Argon2id())
+		return c, s.dummy(ctx, env, password)
 	}
 	var outdated bool
 	if c.right, outdated, err = s.verify(ctx, env, c.record, password); err != nil || !c.right {
@@ -192,6 +192,16 @@ func (s *Service) check(ctx context.Context, env *project.Environment, address, 
 		c.rehashed, err = s.hash(ctx, env, password)
 	}
 	return c, err
+}
+
+// dummy costs what verify of a wrong password costs: two tries where it is not in
+// the normal form.
+func (s *Service) dummy(ctx context.Context, env *project.Environment, password string) error {
+	params, normal := env.Config.Argon2id(), norm.NFC.String(password)
+	if err := s.Hasher.Dummy(ctx, normal, params); err != nil || normal == password {
+		return err
+	}
+	return s.Hasher.Dummy(ctx, password, params)
 }
 
 // unknownAttempts makes an address that nobody has, or that has no password, look

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/breach"
 	"gatehouse/internal/project"
@@ -52,7 +54,7 @@ func readable(password string) error {
 	switch {
 	case strings.ContainsRune(password, '\u200b'):
 		return errZeroWidth
-	case len(password) > passhash.MaxPassword:
+	case max(len(password), len(norm.NFC.String(password))) > passhash.MaxPassword: // some text is longer in the form that is hashed
 		return errTooLong
 	}
 	return nil

@@ -312,3 +312,14 @@ func TestSecurity61And65NothingLeaks(t *testing.T) {
 		}
 	})
 }
+
+// Text that is short enough as it was typed can be too long in the form that is
+// hashed. It is refused like any that is too long.
+func TestSecurity54APasswordThatGrowsInItsNormalForm(t *testing.T) {
+	each(t, func(t *testing.T, s *authtest.Server) {
+		long := strings.Repeat("\u0958", 341)
+		s.Call(http.MethodPost, create, credentials("ada@example.com", long)).Refused(400, "weak_password")
+		signUp(s, "ada@example.com", first)
+		login(s, "ada@example.com", long).Refused(401, "unauthorized_credentials")
+	})
+}
