@@ -335,8 +335,14 @@ func (s *Service) mayChoose(ctx context.Context, tx *store.Tx, held *session.Hel
 	if err != nil {
 		return nil, err
 	}
+	u, err := who.User.User()
+	if err != nil {
+		return nil, err
+	}
+	// A password that has to be set anew opens nothing, not even this.
+	good := u.Password != nil && !u.Password.RequiresReset
 	for _, f := range factors {
-		suits := f.Type == "password" || f.EmailFactor != nil && (f.Type == "magic_link" || f.Type == "otp")
+		suits := f.Type == "password" && good || f.EmailFactor != nil && (f.Type == "magic_link" || f.Type == "otp")
 		if suits && tx.Now.Sub(time.Time(f.LastAuthenticatedAt)) <= freshLogin {
 			return who, nil
 		}
@@ -351,10 +357,15 @@ func (s *Service) proveBySession(ctx context.Context, tx *store.Tx, _ *sessionRe
 	if err != nil {
 		return proof, err
 	}
-	proof.UserID = who.User.UserID
-	if err := user.Hold(tx, env, proof.UserID); err != nil {
+	if err := user.Hold(tx, env, who.User.UserID); err != nil {
 		return proof, err
 	}
+	// The session may have ended while the row was waited for, for example because
+	// the owner has set another password.
+	if who, err = s.mayChoose(ctx, tx, c.held); err != nil {
+		return proof, err
+	}
+	proof.UserID, proof.SessionID = who.User.UserID, who.Session.ID
 	proof.Ends, proof.Apply = session.EndsOthers, setOn(env, tx.Now)
 	return proof, s.change(tx, env, &proof, c)
 }
