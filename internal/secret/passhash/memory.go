@@ -51,6 +51,7 @@ var spare struct {
 	mu   sync.Mutex
 	list []pages
 	idle *time.Timer
+	lent uint64 // blocks, since the process began: what all hashes so far have cost
 }
 
 // deriveKey is Argon2 in memory that earlier hashes have used.
@@ -72,6 +73,7 @@ func deriveKey(mode int, password, salt []byte, p Params, keyLen uint32) []byte 
 // first pass starts from.
 func takeMemory(n uint32) pages {
 	spare.mu.Lock()
+	spare.lent += uint64(n)
 	var m pages
 	if last := len(spare.list) - 1; last >= 0 {
 		m, spare.list = spare.list[last], spare.list[:last]
