@@ -1,28 +1,11 @@
 package strength
 
-import (
-	"unicode/utf8"
-
-	"gatehouse/internal/apierr"
-)
-
-// Bounds of a LUDSPolicy.
-const (
-	MinLUDSLength  = 8
-	MaxLUDSLength  = 32
-	MinLUDSClasses = 1
-	MaxLUDSClasses = 4
-)
-
-var (
-	errLUDSLength     = apierr.New(400, "invalid_password_strength_luds_length", "The minimum length of passwords is out of range. Choose 8 to 32 characters.")
-	errLUDSComplexity = apierr.New(400, "invalid_password_strength_luds_complexity", "The number of character classes a password needs is out of range. Choose 1 to 4.")
-)
+import "unicode/utf8"
 
 // LUDSPolicy says what a password needs: so many characters, of so many of
 // the four classes lower case, upper case, digit, symbol.
 type LUDSPolicy struct {
-	MinLength  int // characters, 8..32
+	MinLength  int // characters
 	MinClasses int // 1..4
 }
 
@@ -32,17 +15,6 @@ type LUDS struct {
 
 	MissingComplexity int // classes too few
 	MissingCharacters int // characters too few
-}
-
-// Check refuses a policy out of its bounds.
-func (p LUDSPolicy) Check() error {
-	if p.MinLength < MinLUDSLength || p.MinLength > MaxLUDSLength {
-		return errLUDSLength
-	}
-	if p.MinClasses < MinLUDSClasses || p.MinClasses > MaxLUDSClasses {
-		return errLUDSComplexity
-	}
-	return nil
 }
 
 // Measure compares a password with the policy. Characters are code points,

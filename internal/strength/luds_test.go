@@ -1,21 +1,17 @@
 package strength
 
 import (
-	"errors"
 	"strings"
 	"testing"
 )
 
 // Every length around the bounds with every mixture of classes, against every
-// policy there is.
+// policy that an environment can have.
 func TestLUDSGrid(t *testing.T) {
 	kinds := []string{"a", "A", "0", "-"}
-	for minLength := MinLUDSLength; minLength <= MaxLUDSLength; minLength++ {
-		for minClasses := MinLUDSClasses; minClasses <= MaxLUDSClasses; minClasses++ {
+	for minLength := 8; minLength <= 32; minLength++ {
+		for minClasses := 1; minClasses <= 4; minClasses++ {
 			p := LUDSPolicy{MinLength: minLength, MinClasses: minClasses}
-			if err := p.Check(); err != nil {
-				t.Fatalf("%+v: %v", p, err)
-			}
 			for _, length := range []int{0, 1, 4, minLength - 1, minLength, minLength + 1, 100} {
 				for mixture := range 16 {
 					password, classes := "", 0
@@ -63,23 +59,6 @@ func TestLUDSClasses(t *testing.T) {
 	} {
 		if got := p.Measure(password); got != want {
 			t.Errorf("Measure(%q) = %+v, want %+v", password, got, want)
-		}
-	}
-}
-
-func TestLUDSPolicyBounds(t *testing.T) {
-	for p, want := range map[LUDSPolicy]error{
-		{}:                              errLUDSLength,
-		{MinLength: 7, MinClasses: 4}:   errLUDSLength,
-		{MinLength: 8, MinClasses: 1}:   nil,
-		{MinLength: 32, MinClasses: 4}:  nil,
-		{MinLength: 33, MinClasses: 4}:  errLUDSLength,
-		{MinLength: 8, MinClasses: 0}:   errLUDSComplexity,
-		{MinLength: 8, MinClasses: 5}:   errLUDSComplexity,
-		{MinLength: -8, MinClasses: -1}: errLUDSLength,
-	} {
-		if err := p.Check(); !errors.Is(err, want) || (err == nil) != (want == nil) {
-			t.Errorf("%+v: %v, want %v", p, err, want)
 		}
 	}
 }
