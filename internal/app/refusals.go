@@ -13,8 +13,9 @@ import (
 	"gatehouse/internal/wire"
 )
 
-// refusals are requests refused for now (429), on their way into the audit
-// log, where `gatehouse explain` finds them. They are written beside the
+// refusals are requests refused for now (429), or by a rule of the environment
+// such as the countries that texts may go to, on their way into the audit log,
+// where `gatehouse explain` finds them. They are written beside the
 // requests and in bounded number: refusing a flood must not cost what the
 // flood wanted.
 type refusals struct {
@@ -51,7 +52,7 @@ func newRefusals(now func() time.Time) *refusals {
 	return &refusals{waiting: make(chan refusal, waitingRefusals), local: ratelimit.NewLocal(now)}
 }
 
-// limited remembers that a caller was refused for now. What there is no room
+// limited remembers that a caller was refused by a rule. What there is no room
 // for is not remembered; the metrics count it all the same.
 func (r *refusals) limited(ctx context.Context, e *apierr.Error) {
 	caller := project.CallerFrom(ctx)

@@ -43,6 +43,24 @@ func TestRefusalsAreExplained(t *testing.T) {
 	}, func(o *app.Options) { o.Server.SDKRateLimit = 3 })
 }
 
+// So is a text to a country that the environment does not allow.
+func TestRefusalsByCountryAreExplained(t *testing.T) {
+	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
+		for channel, rule := range map[string]string{"sms": "messages.sms_countries", "whatsapp": "messages.whatsapp_countries"} {
+			a := s.Call(http.MethodPost, "/v1/otps/"+channel+"/login_or_create", map[string]any{"phone_number": "+447400123456"}).
+				Refused(400, "invalid_phone_number_country_code")
+			s.FlushRefusals(t.Context())
+			events, err := event.OfRequest(t.Context(), s.DB, s.Env.ID, a.String("request_id"))
+			if err != nil || len(events) != 1 {
+				t.Fatalf("%d events, %v", len(events), err)
+			}
+			if e := events[0]; e.Type != "request.limited" || e.Outcome != "invalid_phone_number_country_code" || e.Details["rule"] != rule || e.Details["country"] != "GB" {
+				t.Errorf("the log says %+v", e)
+			}
+		}
+	})
+}
+
 // A flood of refusals from one place leaves a bounded number of entries.
 func TestRefusalsInTheLogAreBounded(t *testing.T) {
 	s := authtest.New(t, func(o *app.Options) { o.Server.SDKRateLimit = 1 })

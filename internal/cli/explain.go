@@ -62,6 +62,12 @@ func explained(e *event.Event, now time.Time) string {
 		return line
 	}
 	line := fmt.Sprintf("%s  %v %v was refused: %s", when(e.CreatedAt), e.Details["method"], e.Details["route"], e.Outcome)
+	if country, ok := e.Details["country"]; ok {
+		if country == "" {
+			country = "the country of the number" // one that belongs to none, as of satellites
+		}
+		return line + fmt.Sprintf(", because the setting %v does not name %v.", e.Details["rule"], country)
+	}
 	if rule, ok := e.Details["rule"]; ok {
 		line += fmt.Sprintf(", by the limit %q", rule)
 	}

@@ -204,13 +204,19 @@ type templatePreview struct {
 	templateTarget
 	ID     string `arg:"" optional:"" name:"template_id" help:"The template. When left out: what a message gets that names none."`
 	Type   string `placeholder:"TYPE" help:"Type of message, for example ONE_TIME_PASSCODE; else that of the template, or LOGIN."`
-	Locale string `placeholder:"LOCALE" help:"Language of our own words: en, es, pt-br or fr."`
-	HTML   string `name:"html" placeholder:"FILE" help:"Write the HTML part to this file."`
-	Text   string `placeholder:"FILE" help:"Write the plain part to this file."`
+	Locale string `placeholder:"LOCALE" help:"Language of our own words: en, es, pt-br or fr; of texts some more."`
+
+	Channel string `enum:"email,sms,whatsapp" default:"email" help:"email; or sms or whatsapp, whose words are ours, for a code unless --type says otherwise."`
+
+	HTML string `name:"html" placeholder:"FILE" help:"Write the HTML part to this file."`
+	Text string `placeholder:"FILE" help:"Write the plain part to this file."`
 }
 
-// Run renders an e-mail. Without files it prints the plain part.
+// Run renders an e-mail or a text. Without files it prints the plain part.
 func (c *templatePreview) Run(t *Terminal) error {
+	if c.Channel != string(delivery.Email) {
+		return c.text(t)
+	}
 	return c.on(func(ctx context.Context, a *app.App, env *project.Environment) error {
 		e, err := a.Templates.Preview(ctx, env.ProjectID, c.ID, delivery.Type(strings.ToUpper(c.Type)), c.Locale)
 		if err != nil {
@@ -233,5 +239,24 @@ func (c *templatePreview) Run(t *Terminal) error {
 			_, err = io.WriteString(t.Out, e.Text)
 		}
 		return err
+	})
+}
+
+func (c *templatePreview) text(t *Terminal) error {
+	if c.ID != "" || c.HTML != "" {
+		return usagef("templates and HTML are for e-mails; texts have words of ours alone")
+	}
+	return c.on(func(_ context.Context, a *app.App, env *project.Environment) error {
+		e, err := a.Templates.PreviewText(env, delivery.Channel(c.Channel), delivery.Type(strings.ToUpper(c.Type)), c.Locale)
+		switch {
+		case err != nil:
+			return err
+		case c.JSON:
+			return t.json(e)
+		case c.Text != "":
+			return os.WriteFile(c.Text, []byte(e.Text), 0o644)
+		}
+		t.line("%s", e.Text)
+		return nil
 	})
 }

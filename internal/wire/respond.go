@@ -111,7 +111,7 @@ func (s *state) fail(ctx context.Context, w http.ResponseWriter, err error) {
 		s.gone = errors.Is(ctx.Err(), context.Canceled)
 	}
 	s.verdict = e
-	if e.Status == http.StatusTooManyRequests && s.server.config.Limited != nil {
+	if _, named := e.Details["rule"]; (named || e.Status == http.StatusTooManyRequests) && s.server.config.Limited != nil {
 		s.server.config.Limited(ctx, e)
 	}
 	h := w.Header()

@@ -30,8 +30,9 @@ type Config struct {
 	Now            func() time.Time
 	// Observe is called once per request, for metrics.
 	Observe func(Observation)
-	// Limited is called when a request is refused for now (429). ctx is the
-	// handler's; of a refusal by the gate it is the one before the gate.
+	// Limited is called when a request is refused for now (429), or by a rule that
+	// the error's details name. ctx is the handler's; of a refusal by the gate it
+	// is the one before the gate.
 	Limited func(ctx context.Context, e *apierr.Error)
 	// Trace is called when a route is known; the context it returns is the
 	// handler's, and the function is called with the outcome.

@@ -214,6 +214,31 @@ func (s *Service) Preview(ctx context.Context, projectID, templateID string, typ
 	return e, renderEmail(app, t, m, e)
 }
 
+// PreviewText words a text with the data of nobody, as the environment would send
+// it. An empty type is a passcode.
+func (s *Service) PreviewText(env *project.Environment, c delivery.Channel, typ delivery.Type, locale string) (*delivery.Envelope, error) {
+	locale, err := PhoneLocale(locale)
+	if err != nil {
+		return nil, err
+	}
+	if typ == "" {
+		typ = delivery.Passcode
+	}
+	if shapes[typ] == 0 {
+		return nil, errParameters.WithMessage("There is no message of type %s.", typ)
+	}
+	m := sample(typ, locale, s.db.Now())
+	m.Channel, m.To = c, "+12025550123"
+	for _, a := range env.Config.SDK.OTPs.SMSAutofill {
+		if a.MetadataType == project.AutofillDomain && m.AutofillDomain == "" {
+			m.AutofillDomain = a.MetadataValue
+		}
+	}
+	e := envelope(env.ID, m)
+	renderPhone(env, m, e)
+	return e, nil
+}
+
 func (s *Service) projectName(projectID string) (string, bool) {
 	for _, env := range s.projects.Environments() {
 		if env.ProjectID == projectID {

@@ -17,12 +17,12 @@ var errConversion = apierr.New(429, "too_few_tokens_authenticated", "Too few of 
 
 // checkCountry refuses texts to countries that the environment does not allow.
 func (r *request) checkCountry() error {
-	countries := r.caller.Env.Config.SMSCountries()
+	countries, setting := r.caller.Env.Config.SMSCountries(), "messages.sms_countries"
 	if r.via == delivery.WhatsApp {
-		countries = r.caller.Env.Config.WhatsAppCountries()
+		countries, setting = r.caller.Env.Config.WhatsAppCountries(), "messages.whatsapp_countries"
 	}
 	if !project.TextsTo(countries, r.region) {
-		return errCountry
+		return errCountry.WithDetails(map[string]any{"rule": setting, "country": r.region})
 	}
 	return nil
 }
