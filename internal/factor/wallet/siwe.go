@@ -100,7 +100,8 @@ func (p *siweParams) domain(caller *project.Caller) (string, error) {
 	if at := strings.LastIndexByte(host, ':'); at >= 0 && !strings.HasSuffix(host, "]") {
 		host = host[:at]
 	}
-	if !caller.Env.AllowsHost(strings.ToLower(strings.Trim(host, "[]"))) {
+	// Of allowed:x@host the part before the colon is no host.
+	if strings.Contains(authority, "@") || !caller.Env.AllowsHost(strings.ToLower(strings.Trim(host, "[]"))) {
 		return "", errDomain.WithMessage("The host of siwe_params.uri is not one of the authorised domains of this environment. Authorise it, or send another URI.")
 	}
 	return authority, nil

@@ -369,6 +369,7 @@ func TestSecurity56DomainsOfPagesAndApps(t *testing.T) {
 		{"", "app.example.com", "https://evil.example/", ""},
 		{"", "app.example.com", "https://evil.example@app.example.com/", ""},
 		{"", "app.example.com", "https://app.example.com@evil.example/", ""},
+		{"", "app.example.com", "https://app.example.com:x@evil.example/", ""},
 		{"", "app.example.com", "https://app.example.com.evil.example", ""},
 		{"", "app.example.com", "https://evilapp.example.com", ""},
 		{"", "app.example.com", "myapp://login", ""},
