@@ -38,10 +38,15 @@ func parsePublicKey(s string) (ed25519.PublicKey, error) {
 		return nil, errKeyMissing
 	}
 	key, ok := decode(s)
-	if !ok || len(key) != ed25519.PublicKeySize || !isCanonical(key) || hasSmallOrder(key) {
+	if !ok || !isKey(key) {
 		return nil, errKey
 	}
 	return key, nil
+}
+
+// isKey reports whether a key is worth something, wherever it comes from.
+func isKey(key []byte) bool {
+	return len(key) == ed25519.PublicKeySize && isCanonical(key) && !hasSmallOrder(key)
 }
 
 func parseSignature(s string) ([]byte, error) {

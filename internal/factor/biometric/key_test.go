@@ -221,3 +221,16 @@ func FuzzSecurity54Signature(f *testing.F) {
 		}
 	})
 }
+
+// A key that anybody can sign for comes in by no import either.
+func TestSecurity53ImportsBringNoWorthlessKeys(t *testing.T) {
+	for _, y := range append([]string{"", "00"}, smallOrder...) {
+		text, err := json.Marshal(exported{PublicKey: unhex(t, y)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := verdictOf((&Service{}).RestoreKey(nil, nil, "", "", text)); got != "invalid_biometric_credential" {
+			t.Errorf("the key %q: %q", y, got)
+		}
+	}
+}

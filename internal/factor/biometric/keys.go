@@ -1,7 +1,6 @@
 package biometric
 
 import (
-	"crypto/ed25519"
 	"encoding/json"
 
 	"gatehouse/internal/apierr"
@@ -30,7 +29,7 @@ func (s *Service) KeysOf(tx *store.Tx, env *project.Environment, userID string) 
 // duplicate_biometric_registration when somebody has it already.
 func (s *Service) RestoreKey(tx *store.Tx, env *project.Environment, userID, registrationID string, key json.RawMessage) error {
 	var e exported
-	if err := json.Unmarshal(key, &e); err != nil || len(e.PublicKey) != ed25519.PublicKeySize {
+	if err := json.Unmarshal(key, &e); err != nil || !isKey(e.PublicKey) {
 		return errCredential.Because(err)
 	}
 	ok, err := restore(tx, env.ID, userID, registrationID, &e)
