@@ -39,8 +39,12 @@ var undeployed = bytes.Repeat([]byte{0x64, 0x92}, 16)
 // wrong signature is nobody's failure: there is nothing to guess, an address is
 // public, and whoever knows it could lock its user out. For the same reason it
 // uses up nothing.
-func (s *Service) prepare(ctx context.Context, w wallet, text string) (*attempt, error) {
-	signature, err := parseSignature(w.chain, text)
+func (s *Service) prepare(ctx context.Context, req *authenticateRequest) (*attempt, error) {
+	w, err := parseWallet(req.CryptoWalletType, req.CryptoWalletAddress)
+	if err != nil {
+		return nil, err
+	}
+	signature, err := parseSignature(w.chain, req.Signature)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +110,7 @@ func (s *Service) askContract(ctx context.Context, caller *project.Caller, a *at
 
 // prove finishes with a signature: it uses the message up, and names whom that
 // signs in.
-func (s *Service) prove(ctx context.Context, tx *store.Tx, a *attempt, resp *authenticateResponse) (session.Proof, error) {
+func (s *Service) prove(ctx context.Context, tx *store.Tx, _ *authenticateRequest, a *attempt, resp *authenticateResponse) (session.Proof, error) {
 	proof := session.Proof{Factor: session.Factor{Type: "crypto", DeliveryMethod: "crypto_wallet"}}
 	if a.verdict != nil {
 		return proof, a.verdict
@@ -130,7 +134,7 @@ func (s *Service) prove(ctx context.Context, tx *store.Tx, a *attempt, resp *aut
 	if !first {
 		return proof, errUnable // another request was faster, or another message took its place
 	}
-	row, held, err := s.holder(tx, env, a.wallet, c)
+	row, held, err := s.signsIn(tx, env, a.wallet, c)
 	if err != nil {
 		return proof, err
 	}
@@ -166,9 +170,9 @@ func (c *challenge) open(now time.Time) error {
 	return nil
 }
 
-// holder returns the user whom a message signs in, with the wallet: the one it
+// signsIn returns the user whom a message signs in, with the wallet: the one it
 // was made for, or whoever has the wallet by now, or somebody new.
-func (s *Service) holder(tx *store.Tx, env *project.Environment, w wallet, c *challenge) (*user.Row, *user.CryptoWallet, error) {
+func (s *Service) signsIn(tx *store.Tx, env *project.Environment, w wallet, c *challenge) (*user.Row, *user.CryptoWallet, error) {
 	if !c.creates {
 		row, err := user.Get(tx, env, c.userID)
 		if err != nil {

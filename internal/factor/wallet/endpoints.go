@@ -14,17 +14,7 @@ import (
 // Endpoints are the routes of the crypto_wallets group on both surfaces.
 func (s *Service) Endpoints() []wire.Endpoint {
 	need := wire.Needs("crypto_wallets")
-	authenticate := retried(session.LoginAfter(s.core,
-		func(ctx context.Context, req *authenticateRequest) (*attempt, error) {
-			w, err := parseWallet(req.CryptoWalletType, req.CryptoWalletAddress)
-			if err != nil {
-				return nil, err
-			}
-			return s.prepare(ctx, w, req.Signature)
-		},
-		func(ctx context.Context, tx *store.Tx, _ *authenticateRequest, a *attempt, resp *authenticateResponse) (session.Proof, error) {
-			return s.prove(ctx, tx, a, resp)
-		}))
+	authenticate := retried(session.LoginAfter(s.core, s.prepare, s.prove))
 	return []wire.Endpoint{
 		wire.POST("/v1/crypto_wallets/authenticate/start", wire.Secret, s.startForServer, wire.Summary("Make a message for a wallet to sign; wallets unknown become users")),
 		wire.POST("/v1/crypto_wallets/authenticate", wire.Secret, authenticate, wire.Summary("Sign in with a wallet's signature")),
@@ -190,9 +180,9 @@ func (s *Service) startSecondary(ctx context.Context, req *startRequest) (*start
 	}))
 }
 
-func answer(done *started, err error) (*startResponse, error) {
+func answer(c *challenge, err error) (*startResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &startResponse{UserID: done.userID, Challenge: done.message, UserCreated: done.creates}, nil
+	return &startResponse{UserID: c.userID, Challenge: c.message, UserCreated: c.creates}, nil
 }

@@ -26,12 +26,12 @@ func replace(tx *store.Tx, envID string, w wallet, c *challenge) error {
 			wallet_id = excluded.wallet_id, session_id = excluded.session_id, message = excluded.message, siwe = excluded.siwe,
 			valid_from = excluded.valid_from, expires_at = excluded.expires_at, created_at = excluded.created_at`,
 		envID, w.key(), c.asker, c.userID, c.creates, c.walletID, c.sessionID, c.message, content,
-		fromMillis(c.validFrom), store.Millis(c.expires), store.Millis(tx.Now))
+		millisOrZero(c.validFrom), store.Millis(c.expires), store.Millis(tx.Now))
 	return err
 }
 
-// fromMillis writes no instant as 0.
-func fromMillis(t time.Time) int64 {
+// millisOrZero writes the zero time as 0, which is no instant here.
+func millisOrZero(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}

@@ -79,15 +79,9 @@ type holder struct {
 	sessionID string
 }
 
-// started is a message, and whom it signs in.
-type started struct {
-	userID, message string
-	creates         bool
-}
-
 // start makes a message for a wallet. find names the user who gets the wallet;
 // where it names nobody the message signs in whoever has it, or makes a user.
-func (s *Service) start(ctx context.Context, r *request, find func(*store.Tx) (*holder, error)) (*started, error) {
+func (s *Service) start(ctx context.Context, r *request, find func(*store.Tx) (*holder, error)) (*challenge, error) {
 	env := r.caller.Env
 	var c *challenge
 	err := user.Retry(func() error {
@@ -111,10 +105,7 @@ func (s *Service) start(ctx context.Context, r *request, find func(*store.Tx) (*
 			return replace(tx, env.ID, r.wallet, c)
 		})
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &started{c.userID, c.message, c.creates}, nil
+	return c, err
 }
 
 // limit counts the message before anybody is looked up, so that a refusal says
