@@ -5,14 +5,14 @@ import "gatehouse/internal/secret/passhash"
 // PasswordsConfig says which passwords are good enough, and how they are kept
 // (factors.md, section 8.3).
 type PasswordsConfig struct {
-	ValidationPolicy           string         `json:"validation_policy"`              // "zxcvbn" (default) or "luds": lower case, upper case, digits, symbols
-	LUDSMinLength              int            `json:"luds_min_password_length"`       // characters that LUDS asks for, 8..32; default 8
-	LUDSMinComplexity          int            `json:"luds_min_password_complexity"`   // how many of its four kinds of characters LUDS asks for, 1..4; default 3
-	CheckBreachOnCreation      *bool          `json:"check_breach_on_creation"`       // a password that is set must not be in a known breach; default true
-	CheckBreachOnAuthenticate  *bool          `json:"check_breach_on_authentication"` // a password found in a breach since has to be set anew at the next login; default true
-	ValidateOnAuthentication   bool           `json:"validate_on_authentication"`     // a password that the policy would not take any more has to be set anew at the next login
-	RefuseWhenBreachUnanswered bool           `json:"refuse_when_breach_unanswered"`  // no password can be set while nobody can say whether it is in a breach
-	Argon2                     Argon2idConfig `json:"argon2id"`
+	ValidationPolicy            string         `json:"validation_policy"`              // "zxcvbn" (default) or "luds": lower case, upper case, digits, symbols
+	LUDSMinLength               int            `json:"luds_min_password_length"`       // characters that LUDS asks for, 8..32; default 8
+	LUDSMinComplexity           int            `json:"luds_min_password_complexity"`   // how many of its four kinds of characters LUDS asks for, 1..4; default 3
+	CheckBreachOnCreation       *bool          `json:"check_breach_on_creation"`       // a password that is set must not be in a known breach; default true
+	CheckBreachOnAuthentication *bool          `json:"check_breach_on_authentication"` // a password found in a breach since has to be set anew at the next login; default true
+	ValidateOnAuthentication    bool           `json:"validate_on_authentication"`     // a password that the policy would not take any more has to be set anew at the next login
+	RefuseWhenBreachUnanswered  bool           `json:"refuse_when_breach_unanswered"`  // no password can be set while nobody can say whether it is in a breach
+	Argon2                      Argon2idConfig `json:"argon2id"`
 }
 
 // Argon2idConfig is what a hash costs (RFC 9106). A password whose hash was made
@@ -43,7 +43,7 @@ func (c *Config) ChecksBreachOnCreation() bool { return isOn(c.Passwords.CheckBr
 
 // ChecksBreachOnAuthentication reports whether a password is looked up at login.
 func (c *Config) ChecksBreachOnAuthentication() bool {
-	return isOn(c.Passwords.CheckBreachOnAuthenticate)
+	return isOn(c.Passwords.CheckBreachOnAuthentication)
 }
 
 // Argon2id is what a hash costs.
@@ -60,7 +60,7 @@ func (c *Config) Argon2id() passhash.Params {
 func (p PasswordsConfig) inForce(c *Config) PasswordsConfig {
 	p.ValidationPolicy, p.LUDSMinLength, p.LUDSMinComplexity = c.PasswordPolicy(), c.LUDSMinLength(), c.LUDSMinComplexity()
 	creation, authentication := c.ChecksBreachOnCreation(), c.ChecksBreachOnAuthentication()
-	p.CheckBreachOnCreation, p.CheckBreachOnAuthenticate = &creation, &authentication
+	p.CheckBreachOnCreation, p.CheckBreachOnAuthentication = &creation, &authentication
 	a := c.Argon2id()
 	p.Argon2 = Argon2idConfig{int(a.MemoryKiB), int(a.Iterations), int(a.Parallelism)}
 	return p

@@ -205,7 +205,7 @@ const (
 // categoryOf returns 0 for factors that count for no category, such as wallets.
 func categoryOf(f *Factor) category {
 	switch f.Type {
-	case "magic_link", "email_otp", "oauth", "password", "recovery_codes":
+	case "magic_link", "oauth", "password", "recovery_codes":
 		return mailbox
 	case "otp":
 		if f.DeliveryMethod == "email" {

@@ -9,10 +9,10 @@ import (
 	"gatehouse/internal/wire"
 )
 
-// Holder are the fields by which a server says whose a new address or number
-// is to be. At most one is given. Embed it in the request type.
+// Holder are the fields by which a server says whose a new address, number or
+// wallet is to be. At most one is given. Embed it in the request type.
 type Holder struct {
-	UserID       string `json:"user_id" door:"server" description:"Adds the address or number to this user, by id or external id."`
+	UserID       string `json:"user_id" door:"server" description:"Adds the address, number or wallet to this user, by id or external id."`
 	SessionToken string `json:"session_token" door:"server" description:"Adds it to the user of this session."`
 	SessionJWT   string `json:"session_jwt" door:"server" description:"The same by the session's JWT."`
 }
