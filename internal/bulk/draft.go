@@ -5,6 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"gatehouse/internal/factor/wallet"
 	"gatehouse/internal/id"
 	"gatehouse/internal/project"
 	"gatehouse/internal/secret/passhash"
@@ -149,8 +150,8 @@ func (d *draft) factors(o *Options, env *project.Environment, _ time.Time, r *Re
 		d.user.Providers = append(d.user.Providers, p)
 	}
 	for _, w := range r.CryptoWallets {
-		if w.CryptoWalletType != "ethereum" && w.CryptoWalletType != "solana" || w.CryptoWalletAddress == "" || !plain(w.CryptoWalletAddress) {
-			return faultf("invalid_crypto_wallet", "A crypto wallet needs a crypto_wallet_address and a crypto_wallet_type, ethereum or solana.")
+		if w.CryptoWalletAddress, err = wallet.CanonicalAddress(w.CryptoWalletType, w.CryptoWalletAddress); err != nil {
+			return err
 		}
 		if w.CryptoWalletID, err = o.factorID(id.CryptoWallet, env, "crypto_wallet_id", w.CryptoWalletID); err != nil {
 			return err

@@ -142,7 +142,7 @@ func (o *Options) read(ctx context.Context, env *project.Environment, in *input,
 				continue
 			}
 			b.drafts = append(b.drafts, o.draft(env, number, t, err))
-			size += len(t.json)
+			size += t.size()
 			if (len(b.drafts) == o.Batch || size > maxBatchBytes) && !send() {
 				return
 			}

@@ -77,6 +77,9 @@ func readRecord(_ *Options, raw []byte) (*Record, error) {
 	if err := d.Decode(r); err != nil {
 		return nil, jsonFault(err)
 	}
+	if d.More() {
+		return nil, faultf("invalid_row", "The row holds more than one JSON object. Write each user on a line of its own.")
+	}
 	return r, nil
 }
 

@@ -40,6 +40,15 @@ type text struct {
 	cells cells  // of a CSV file
 }
 
+// size is how many bytes the row has.
+func (t text) size() int {
+	n := len(t.json)
+	for _, value := range t.cells.values {
+		n += len(value)
+	}
+	return n
+}
+
 // splitter cuts a file into rows. A *fault refuses one row, io.EOF ends the
 // file, any other error says that the rest cannot be read.
 type splitter interface{ next() (text, error) }

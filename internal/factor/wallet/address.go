@@ -49,6 +49,13 @@ func parseWallet(chain, address string) (wallet, error) {
 	return wallet{}, errType
 }
 
+// CanonicalAddress is the one spelling of a wallet's address, or says what is
+// wrong with it.
+func CanonicalAddress(chain, address string) (string, error) {
+	w, err := parseWallet(chain, address)
+	return w.address, err
+}
+
 func isSandbox(chain, address string) bool {
 	return chain == ethereumChain && strings.EqualFold(address, sandbox.WalletAddress)
 }
