@@ -31,8 +31,10 @@ const (
 	freshLogin = 5 * time.Minute
 )
 
-// perAddress bounds the mails to one address.
-var perAddress = ratelimit.Rule{Name: "password mails per e-mail address", Limit: 1, Per: time.Second}
+// perAddress bounds the mails to one address, as that of other links.
+func perAddress(c *project.Config) ratelimit.Rule {
+	return delivery.OnceIn(c.LinkPause(), "password mails per e-mail address")
+}
 
 // resetMail is what a call that mails a reset says, understood and checked.
 type resetMail struct {
@@ -121,7 +123,7 @@ func (r *resetMail) limit(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	if err := ratelimit.Spend(tx, perAddress, r.caller.Env.ID, ratelimit.Of(address)); err != nil {
+	if err := ratelimit.Spend(tx, perAddress(&r.caller.Env.Config), r.caller.Env.ID, ratelimit.Of(address)); err != nil {
 		return err
 	}
 	return delivery.Budget(tx, r.caller, delivery.Email, address)
