@@ -304,7 +304,7 @@ func (b *balancer) watch(all func() []string, stop <-chan struct{}) {
 // Servers are replaced one after the other while requests keep coming, and
 // each request is answered.
 func TestARestartLosesNoRequest(t *testing.T) {
-	in, nodes := cluster(t, "GATEHOUSE_DRAIN_DELAY=500ms")
+	in, nodes := cluster(t, "GATEHOUSE_DRAIN_DELAY=3s")
 	var mu sync.Mutex
 	all := func() (urls []string) {
 		mu.Lock()
@@ -348,7 +348,7 @@ func TestARestartLosesNoRequest(t *testing.T) {
 		if code := nodes[i].signal(syscall.SIGTERM); code != exitDone {
 			t.Errorf("server %d ended with %d", i, code)
 		}
-		fresh := in.serve("GATEHOUSE_DRAIN_DELAY=500ms")
+		fresh := in.serve("GATEHOUSE_DRAIN_DELAY=3s")
 		mu.Lock()
 		nodes[i] = fresh
 		mu.Unlock()
