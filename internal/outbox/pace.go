@@ -42,7 +42,11 @@ func newPace(requests func() int64) pace {
 func (p *pace) rest() { p.next, p.left = nil, share() }
 
 // share is how many jobs may begin in a beat beside requests.
-func share() int { return perBeat * runtime.GOMAXPROCS(0) }
+func share() int { return perBeat * cores }
+
+// cores is GOMAXPROCS as the process began. Later it is more: password hashes
+// make room for themselves (package passhash).
+var cores = runtime.GOMAXPROCS(0)
 
 // began notes that jobs have begun, with which the beats begin.
 func (p *pace) began(n int) {
