@@ -28,7 +28,7 @@ type tracesReceiver struct {
 
 func receiveTraces(t *testing.T) *tracesReceiver {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "1") // send at once
-	r := &tracesReceiver{news: make(chan []*trace.Span, 10_000)}
+	r := &tracesReceiver{news: make(chan []*trace.Span, 200_000)}
 	web := httptest.NewServer(r)
 	t.Cleanup(web.Close)
 	r.URL = web.URL
@@ -49,8 +49,8 @@ func (r *tracesReceiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.raw = append(r.raw, body...)
+	r.mu.Unlock() // whoever reads the text reads no news meanwhile
 	for _, resource := range sent.ResourceSpans {
 		for _, scope := range resource.ScopeSpans {
 			r.news <- scope.Spans
