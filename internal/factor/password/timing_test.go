@@ -1,6 +1,8 @@
 package password_test
 
 import (
+	"crypto/md5"
+	"encoding/hex"
 	"net/http"
 	"slices"
 	"testing"
@@ -22,6 +24,13 @@ func TestSecurity13TimingEnumeration(t *testing.T) {
 	}
 }
 
+// md5Of is of the cheapest scheme that is taken over: what is slower than a hash of
+// ours is, in Go that the race detector watches, bcrypt at any cost.
+func md5Of(password string) string {
+	sum := md5.Sum([]byte(password))
+	return hex.EncodeToString(sum[:])
+}
+
 func answersInOneTime(t *testing.T, password string) {
 	s := authtest.New(t)
 	prepare(t, s)
@@ -29,7 +38,7 @@ func answersInOneTime(t *testing.T, password string) {
 	s.Configure("user_lock.threshold", "100")
 	signUp(s, "known@example.com", first)
 	s.Call(http.MethodPost, "/v1/users", body{"email": "bare@example.com"}).OK()
-	s.Call(http.MethodPost, migrate, body{"email": "old@example.com", "hash_type": "bcrypt", "hash": bcryptOf(t, first)}).OK()
+	s.Call(http.MethodPost, migrate, body{"email": "old@example.com", "hash_type": "md_5", "hash": md5Of(first)}).OK()
 	people := []string{"known@example.com", "bare@example.com", "old@example.com", "nobody@example.com"}
 	const rounds, samples = 6, 15
 	for round := 1; ; round++ {
