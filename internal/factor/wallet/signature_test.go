@@ -18,12 +18,17 @@ import (
 	"gatehouse/internal/apierr"
 )
 
-// vectors reads a file of test vectors, or skips the test.
+// vectors reads a file of test vectors. Those of wallets are here; the Wycheproof
+// ones are large, and the test is skipped where they are not beside the clone.
 func vectors(t *testing.T, into any, path ...string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(append([]string{"..", "..", "..", "..", "shared", "vectors"}, path...)...))
-	if os.IsNotExist(err) {
-		t.Skip("the vectors are not beside this clone")
+	folder := "testdata"
+	if path[0] == "wycheproof" {
+		folder = filepath.Join("..", "..", "..", "..", "shared", "vectors")
+	}
+	text, err := os.ReadFile(filepath.Join(append([]string{folder}, path...)...))
+	if os.IsNotExist(err) && path[0] == "wycheproof" {
+		t.Skip("the Wycheproof vectors are not beside this clone")
 	}
 	if err != nil {
 		t.Fatal(err)
