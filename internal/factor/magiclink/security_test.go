@@ -3,7 +3,6 @@ package magiclink_test
 import (
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -44,19 +43,7 @@ func TestSecurity05SpellingsShareALimit(t *testing.T) {
 func TestSecurity08LinkReuseByRace(t *testing.T) {
 	each(t, func(t *testing.T, s *authtest.Server) {
 		link := token(t, ask(s, loginOrCreate, body{"email": "a@example.com"}).Link)
-		var mu sync.Mutex
-		var wait sync.WaitGroup
-		outcomes := map[string]int{}
-		for range 50 {
-			wait.Go(func() {
-				a := finish(s, link, hour)
-				outcome, _ := a.Body["error_type"].(string)
-				mu.Lock()
-				outcomes[outcome]++
-				mu.Unlock()
-			})
-		}
-		wait.Wait()
+		outcomes := authtest.Together(50, func(int) *authtest.Answer { return finish(s, link, hour) })
 		if outcomes[""] != 1 || outcomes["unable_to_auth_magic_link"] != 49 {
 			t.Errorf("the outcomes are %v", outcomes)
 		}

@@ -5,49 +5,13 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"gatehouse/internal/authtest"
 	"gatehouse/internal/event"
 	"gatehouse/internal/store"
-	"gatehouse/internal/user"
 )
-
-// together makes n calls at once and counts their error_types; "" is success.
-func together(n int, call func(i int) *authtest.Answer) map[string]int {
-	var mu sync.Mutex
-	var wait sync.WaitGroup
-	outcomes := map[string]int{}
-	for i := range n {
-		wait.Go(func() {
-			outcome, _ := call(i).Body["error_type"].(string)
-			mu.Lock()
-			outcomes[outcome]++
-			mu.Unlock()
-		})
-	}
-	wait.Wait()
-	return outcomes
-}
-
-// failures is how many failures in a row the database knows of a user.
-func failures(t *testing.T, s *authtest.Server, userID string) int {
-	t.Helper()
-	var n int
-	err := s.DB.View(t.Context(), func(tx *store.Tx) error {
-		row, err := user.Get(tx, s.Env, userID)
-		if err == nil {
-			n = row.FailedAttempts
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
 
 // Neither a client's address nor any field beside the recipient gives a
 // recipient another code within the second.
@@ -92,7 +56,7 @@ func TestSecurity06LostLockoutIncrements(t *testing.T) {
 	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
 		align(s, 10*time.Minute)
 		code, id := login(s, email, nil)
-		outcomes := together(200, func(int) *authtest.Answer { return finish(s, id, wrong(code), nil) })
+		outcomes := authtest.Together(200, func(int) *authtest.Answer { return finish(s, id, wrong(code), nil) })
 		if outcomes["otp_code_not_found"] != 10 || outcomes["user_lock_limit_reached"] != 190 {
 			t.Errorf("the outcomes are %v", outcomes)
 		}
@@ -103,11 +67,11 @@ func TestSecurity06LostLockoutIncrements(t *testing.T) {
 		other := email.at("eve@example.com")
 		a := s.Call(http.MethodPost, other.path("login_or_create"), other.fields(nil)).OK()
 		code, id = s.Mail(other.to).Code, a.String("email_id")
-		outcomes = together(200, func(int) *authtest.Answer { return finish(s, id, wrong(code), nil) })
+		outcomes = authtest.Together(200, func(int) *authtest.Answer { return finish(s, id, wrong(code), nil) })
 		if outcomes["otp_code_not_found"] != 20 || outcomes["too_many_requests"] != 180 {
 			t.Errorf("the outcomes are %v", outcomes)
 		}
-		if n := failures(t, s, a.String("user_id")); n != 10 { // the code was over then
+		if n := s.Failures(a.String("user_id")); n != 10 { // the code was over then
 			t.Errorf("%d failures are counted", n)
 		}
 		if n := count(t, s, "SELECT attempts FROM passcodes WHERE environment_id = $1 AND method_id = $2", s.Env.ID, id); n != 10 {
@@ -153,7 +117,7 @@ func TestSecurity07CodeBruteForce(t *testing.T) {
 		}
 		align(s, 10*time.Minute)
 		code, _ = login(s, other, nil)
-		if n := failures(t, s, finish(s, id, code, nil).OK().String("user_id")); n != 0 {
+		if n := s.Failures(finish(s, id, code, nil).OK().String("user_id")); n != 0 {
 			t.Errorf("%d failures are counted", n)
 		}
 	})
@@ -165,7 +129,7 @@ func TestSecurity08CodeReuseByRace(t *testing.T) {
 		for _, c := range channels {
 			align(s, 10*time.Minute)
 			code, id := login(s, c, nil)
-			outcomes := together(50, func(int) *authtest.Answer { return finish(s, id, code, hour) })
+			outcomes := authtest.Together(50, func(int) *authtest.Answer { return finish(s, id, code, hour) })
 			if outcomes[""] != 1 || outcomes["unable_to_auth_otp_code"] != 19 || outcomes["too_many_requests"] != 30 {
 				t.Errorf("%s: the outcomes are %v", c.name, outcomes)
 			}
@@ -185,7 +149,7 @@ func TestSecurity08RaceOfRightAndWrong(t *testing.T) {
 		s.Configure("user_lock.threshold", "100")
 		align(s, 10*time.Minute)
 		code, id := login(s, email, nil)
-		outcomes := together(20, func(i int) *authtest.Answer {
+		outcomes := authtest.Together(20, func(i int) *authtest.Answer {
 			if i%5 == 0 {
 				return finish(s, id, code, nil)
 			}
@@ -212,7 +176,7 @@ func TestSecurity08SendingWhileTyping(t *testing.T) {
 			codes[i], methods[i] = login(s, phones[i], nil)
 		}
 		s.Clock.Advance(time.Second)
-		outcomes := together(3*people, func(i int) *authtest.Answer {
+		outcomes := authtest.Together(3*people, func(i int) *authtest.Answer {
 			who := i % people
 			switch i / people {
 			case 0:
@@ -234,7 +198,7 @@ func TestSecurity08SendingWhileTyping(t *testing.T) {
 func TestSecurity63SendsByRace(t *testing.T) {
 	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
 		for _, c := range []channel{sms, email} {
-			outcomes := together(30, func(int) *authtest.Answer {
+			outcomes := authtest.Together(30, func(int) *authtest.Answer {
 				return s.Call(http.MethodPost, c.path("login_or_create"), c.fields(nil))
 			})
 			if outcomes[""] != 1 || outcomes["too_many_requests"] != 29 {
@@ -307,7 +271,7 @@ func TestNothingSentCountsNothing(t *testing.T) {
 		if len(answers) != 1 {
 			t.Errorf("the answers differ: %v", answers)
 		}
-		if n := failures(t, s, u.String("user_id")); n != 0 {
+		if n := s.Failures(u.String("user_id")); n != 0 {
 			t.Errorf("%d failures are counted", n)
 		}
 		if n := count(t, s, "SELECT count(*) FROM rate_limits"); n != 0 {

@@ -261,7 +261,7 @@ func TestSecurity63ConversionGuardByRace(t *testing.T) {
 		s.Configure("messages.conversion_after", "7")
 		nodes := []*authtest.Server{s, s.Node()}
 		align(s, time.Hour)
-		outcomes := together(30, func(i int) *authtest.Answer {
+		outcomes := authtest.Together(30, func(i int) *authtest.Answer {
 			return nodes[i%2].Call(http.MethodPost, sms.path("login_or_create"), body{"phone_number": fmt.Sprintf("+1415555%04d", i)})
 		})
 		if outcomes[""] != 7 || outcomes["too_few_tokens_authenticated"] != 23 {

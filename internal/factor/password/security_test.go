@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,24 +11,6 @@ import (
 	"gatehouse/internal/delivery"
 	"gatehouse/internal/event"
 )
-
-// outcomes runs n calls at once and counts how they end.
-func outcomes(n int, call func(i int) *authtest.Answer) map[string]int {
-	var mu sync.Mutex
-	var wait sync.WaitGroup
-	counts := map[string]int{}
-	for i := range n {
-		wait.Go(func() {
-			a := call(i)
-			outcome, _ := a.Body["error_type"].(string)
-			mu.Lock()
-			counts[outcome]++
-			mu.Unlock()
-		})
-	}
-	wait.Wait()
-	return counts
-}
 
 // Spellings of one address are one user and one counter.
 func TestSecurity05SpellingsShareALock(t *testing.T) {
@@ -48,7 +29,7 @@ func TestSecurity05SpellingsShareALock(t *testing.T) {
 func TestSecurity06LostIncrements(t *testing.T) {
 	each(t, func(t *testing.T, s *authtest.Server) {
 		signUp(s, "ada@example.com", first)
-		got := outcomes(200, func(i int) *authtest.Answer {
+		got := authtest.Together(200, func(i int) *authtest.Answer {
 			for {
 				// More than wait for a hash at once are asked to come again.
 				if a := login(s, "ada@example.com", fmt.Sprintf("wrong %d", i)); a.Status != 503 {
@@ -93,7 +74,7 @@ func TestSecurity07GuessesInFlightAreNotConfirmed(t *testing.T) {
 	each(t, func(t *testing.T, s *authtest.Server) {
 		s.Configure("user_lock.threshold", "1")
 		signUp(s, "ada@example.com", first)
-		got := outcomes(40, func(i int) *authtest.Answer {
+		got := authtest.Together(40, func(i int) *authtest.Answer {
 			guess := second
 			if i == 39 {
 				guess = first
@@ -111,13 +92,13 @@ func TestSecurity08ResetReuseByRace(t *testing.T) {
 	each(t, func(t *testing.T, s *authtest.Server) {
 		signUp(s, "ada@example.com", first)
 		link := token(t, forget(s, body{"email": "ada@example.com"}).Link)
-		got := outcomes(50, func(i int) *authtest.Answer {
+		got := authtest.Together(50, func(i int) *authtest.Answer {
 			return s.Call(http.MethodPost, byEmail, body{"token": link, "password": fmt.Sprintf("%s number %d", second, i)})
 		})
 		if got[""] != 1 || got["unable_to_auth_password_reset_token"] != 49 {
 			t.Errorf("the outcomes are %v", got)
 		}
-		if got := outcomes(50, func(int) *authtest.Answer {
+		if got := authtest.Together(50, func(int) *authtest.Answer {
 			return s.Call(http.MethodPost, create, credentials("bob@example.com", first))
 		}); got[""] != 1 || got["duplicate_email"] != 49 {
 			t.Errorf("of many sign-ups with one address: %v", got)

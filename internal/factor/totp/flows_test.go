@@ -240,7 +240,7 @@ func TestEnrolmentsTogether(t *testing.T) {
 	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
 		userID := newUser(s, "ada@example.com")
 		devices := make([]*device, 20)
-		outcomes := together(len(devices), func(i int) *authtest.Answer {
+		outcomes := authtest.Together(len(devices), func(i int) *authtest.Answer {
 			a := s.Call(http.MethodPost, create, body{"user_id": userID})
 			devices[i] = &device{s, userID, a.String("totp_id"), a.String("secret"), nil}
 			return a

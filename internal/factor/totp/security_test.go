@@ -40,7 +40,7 @@ func TestSecurity05IdentifiersShareACount(t *testing.T) {
 			}
 			who.recover(d.codes[0], nil).Refused(429, "too_many_requests")
 		}
-		if n := failures(t, s, d.userID); n != 20 {
+		if n := s.Failures(d.userID); n != 20 {
 			t.Errorf("%d failures are counted", n)
 		}
 	})
@@ -51,7 +51,7 @@ func TestSecurity06LostLockoutIncrements(t *testing.T) {
 	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
 		d := owner(s, "ada@example.com")
 		align(s, 10*time.Minute)
-		outcomes := together(200, func(int) *authtest.Answer { return d.enter(d.wrong(), nil) })
+		outcomes := authtest.Together(200, func(int) *authtest.Answer { return d.enter(d.wrong(), nil) })
 		if outcomes["unable_to_authenticate_totp"] != 10 || outcomes["user_lock_limit_reached"] != 190 {
 			t.Errorf("the outcomes are %v", outcomes)
 		}
@@ -61,7 +61,7 @@ func TestSecurity06LostLockoutIncrements(t *testing.T) {
 		s.Configure("user_lock.threshold", "100")
 		other := owner(s, "eve@example.com")
 		align(s, 10*time.Minute)
-		outcomes = together(200, func(i int) *authtest.Answer {
+		outcomes = authtest.Together(200, func(i int) *authtest.Answer {
 			if i%2 == 0 {
 				return other.recover("0000-0000-0000", nil)
 			}
@@ -70,7 +70,7 @@ func TestSecurity06LostLockoutIncrements(t *testing.T) {
 		if outcomes["unable_to_authenticate_totp"]+outcomes["unable_to_authenticate_recovery_code"] != 20 || outcomes["too_many_requests"] != 180 {
 			t.Errorf("the outcomes are %v", outcomes)
 		}
-		if n := failures(t, s, other.userID); n != 20 {
+		if n := s.Failures(other.userID); n != 20 {
 			t.Errorf("%d failures are counted", n)
 		}
 	})
@@ -130,30 +130,30 @@ func TestSecurity08CodeReuseByRace(t *testing.T) {
 		d := owner(s, "ada@example.com")
 		align(s, 10*time.Minute)
 		code := d.code(0)
-		outcomes := together(50, func(int) *authtest.Answer { return d.enter(code, hour) })
+		outcomes := authtest.Together(50, func(int) *authtest.Answer { return d.enter(code, hour) })
 		if outcomes[""] != 1 || outcomes["totp_code_already_authenticated"] != 19 || outcomes["too_many_requests"] != 30 {
 			t.Errorf("the outcomes are %v", outcomes)
 		}
 		align(s, 10*time.Minute)
-		outcomes = together(50, func(int) *authtest.Answer { return d.recover(d.codes[0], hour) })
+		outcomes = authtest.Together(50, func(int) *authtest.Answer { return d.recover(d.codes[0], hour) })
 		if outcomes[""] != 1 || outcomes["unable_to_authenticate_recovery_code"] != 19 || outcomes["too_many_requests"] != 30 {
 			t.Errorf("the outcomes are %v", outcomes)
 		}
 		align(s, 10*time.Minute)
-		outcomes = together(18, func(i int) *authtest.Answer { return d.recover(d.codes[1+i%9], hour) })
+		outcomes = authtest.Together(18, func(i int) *authtest.Answer { return d.recover(d.codes[1+i%9], hour) })
 		if outcomes[""] != 9 || outcomes["unable_to_authenticate_recovery_code"]+outcomes["recovery_codes_not_found"] != 9 {
 			t.Errorf("the outcomes of nine codes are %v", outcomes)
 		}
 		if n := count(t, s, "SELECT count(*) FROM sessions"); n != 11 {
 			t.Errorf("%d sessions were started", n)
 		}
-		if n := failures(t, s, d.userID); n != 0 {
+		if n := s.Failures(d.userID); n != 0 {
 			t.Errorf("%d failures are counted", n)
 		}
 		// The first code of an enrolment is one code too.
 		e := enrol(s, newUser(s, "eve@example.com"), nil)
 		code = e.code(0)
-		if outcomes := together(10, func(int) *authtest.Answer { return e.enter(code, nil) }); outcomes[""] != 1 || outcomes["totp_code_already_authenticated"] != 9 {
+		if outcomes := authtest.Together(10, func(int) *authtest.Answer { return e.enter(code, nil) }); outcomes[""] != 1 || outcomes["totp_code_already_authenticated"] != 9 {
 			t.Errorf("the outcomes of a first code are %v", outcomes)
 		}
 	})
@@ -176,7 +176,7 @@ func TestSecurity09TOTPReplay(t *testing.T) {
 		d.enter(next, hour).Refused(401, "totp_code_already_authenticated")
 		d.enter(now, hour).Refused(401, "totp_code_already_authenticated")
 		d.enter(before, hour).Refused(401, "unable_to_authenticate_totp") // too old to be known
-		if n := failures(t, s, d.userID); n != 1 {
+		if n := s.Failures(d.userID); n != 1 {
 			t.Errorf("%d failures are counted", n)
 		}
 		d.enter(d.code(1), hour).OK()

@@ -5,30 +5,12 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"gatehouse/internal/app"
 	"gatehouse/internal/authtest"
 )
-
-// together makes n calls at once and counts their error_types; "" is success.
-func together(n int, call func(i int) *authtest.Answer) map[string]int {
-	var mu sync.Mutex
-	var wait sync.WaitGroup
-	outcomes := map[string]int{}
-	for i := range n {
-		wait.Go(func() {
-			outcome, _ := call(i).Body["error_type"].(string)
-			mu.Lock()
-			outcomes[outcome]++
-			mu.Unlock()
-		})
-	}
-	wait.Wait()
-	return outcomes
-}
 
 // from is a page at an address of its own, behind a proxy.
 func from(s *authtest.Server, ip, path string, b body) *authtest.Answer {
@@ -53,7 +35,7 @@ func TestSecurity08SignatureReuseByRace(t *testing.T) {
 		for i, h := range []*holder{onEthereum(1), onSolana(1), onEthereum(1)} {
 			message := s.Call(http.MethodPost, start, h.fields(nil)).OK().String("challenge")
 			signed := h.signed(message, hour)
-			outcomes := together(50, func(int) *authtest.Answer { return s.Call(http.MethodPost, authenticate, signed) })
+			outcomes := authtest.Together(50, func(int) *authtest.Answer { return s.Call(http.MethodPost, authenticate, signed) })
 			if outcomes[""] != 1 || outcomes["unable_to_authenticate_crypto_wallet"] != 49 {
 				t.Errorf("%s: the outcomes are %v", h.chain, outcomes)
 			}
@@ -76,7 +58,7 @@ func TestSecurity08SignUpByRace(t *testing.T) {
 		for i := range 5 {
 			messages = append(messages, from(s, fmt.Sprintf("203.0.113.%d", i), "/sdk"+start+"/primary", h.fields(nil)).OK().String("challenge"))
 		}
-		outcomes := together(len(messages), func(i int) *authtest.Answer {
+		outcomes := authtest.Together(len(messages), func(i int) *authtest.Answer {
 			return s.Call(http.MethodPost, authenticate, h.signed(messages[i], hour))
 		})
 		if outcomes[""] != len(messages) {
@@ -98,7 +80,7 @@ func TestSecurity08StartingWhileSigning(t *testing.T) {
 		for i := range people {
 			messages[i] = s.Call(http.MethodPost, start, onEthereum(i).fields(nil)).OK().String("challenge")
 		}
-		outcomes := together(4*people, func(i int) *authtest.Answer {
+		outcomes := authtest.Together(4*people, func(i int) *authtest.Answer {
 			h := onEthereum(i % people)
 			switch i / people {
 			case 0:

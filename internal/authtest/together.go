@@ -1,16 +1,14 @@
-package totp_test
+package authtest
 
 import (
 	"sync"
-	"testing"
 
-	"gatehouse/internal/authtest"
 	"gatehouse/internal/store"
 	"gatehouse/internal/user"
 )
 
-// together makes n calls at once and counts their error_types; "" is success.
-func together(n int, call func(i int) *authtest.Answer) map[string]int {
+// Together makes n calls at once and counts their error_types; "" is success.
+func Together(n int, call func(i int) *Answer) map[string]int {
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	outcomes := map[string]int{}
@@ -26,11 +24,11 @@ func together(n int, call func(i int) *authtest.Answer) map[string]int {
 	return outcomes
 }
 
-// failures is how many failures in a row the database knows of a user.
-func failures(t *testing.T, s *authtest.Server, userID string) int {
-	t.Helper()
+// Failures is how many failures in a row the database knows of a user.
+func (s *Server) Failures(userID string) int {
+	s.t.Helper()
 	var n int
-	err := s.DB.View(t.Context(), func(tx *store.Tx) error {
+	err := s.DB.View(s.t.Context(), func(tx *store.Tx) error {
 		row, err := user.Get(tx, s.Env, userID)
 		if err == nil {
 			n = row.FailedAttempts
@@ -38,7 +36,7 @@ func failures(t *testing.T, s *authtest.Server, userID string) int {
 		return err
 	})
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	return n
 }
