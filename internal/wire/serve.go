@@ -172,10 +172,10 @@ func (s *state) finish(w http.ResponseWriter) {
 		}
 		s.end(s.status, err)
 	}
-	if c.Observe != nil {
+	s.log(o)
+	if c.Observe != nil { // last, so that who waits for it finds all the rest
 		c.Observe(o)
 	}
-	s.log(o)
 }
 
 // recovered logs a panic and answers 500. It reports false when there was an
