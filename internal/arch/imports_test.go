@@ -13,14 +13,14 @@ import (
 var layers = [][]string{
 	{"apierr", "id", "golden", "sandbox"},
 	{"secret", "store", "wire", "config", "outbound"},
-	{"ratelimit", "outbox", "pkce", "breach", "strength"},
+	{"ratelimit", "outbox", "pkce", "breach", "strength", "jwks", "jwttemplate"},
 	{"event"},
 	{"project"},
 	{"delivery"},
 	{"user"},
 	{"emaillink"},
 	{"session"},
-	{"factor/*", "account", "notice", "demo", "ui"},
+	{"factor/*", "account", "m2m", "notice", "demo", "ui"},
 	{"bulk"},
 	{"app"},
 	{"cli", "authtest"},
@@ -38,7 +38,7 @@ var owners = map[string][]string{
 	"database/sql":                    {"internal/store"},
 	"github.com/go-webauthn/webauthn": {"internal/factor/webauthn"},
 	"github.com/fxamacker/cbor":       {"internal/factor/webauthn"},
-	"github.com/go-jose/go-jose":      {"internal/session", "internal/demo"}, // the demo verifies a JWT as a customer would
+	"github.com/go-jose/go-jose":      {"internal/session", "internal/jwks", "internal/factor/oauth", "internal/demo"}, // the demo verifies a JWT as a customer would
 	"github.com/swaggest":             {"internal/wire"},
 	"github.com/boombuler/barcode":    {"internal/factor/totp"},
 	"github.com/nyaruka/phonenumbers": {"internal/user"},

@@ -39,6 +39,8 @@ const (
 	Message       Kind = "message"
 	Sender        Kind = "sender"
 	EmbeddedLink  Kind = "embedded-magic-link"
+	M2MClient     Kind = "m2m-client"
+	TokenProfile  Kind = "trusted-token-profile"
 )
 
 // Env is the environment part of an identifier.

@@ -223,7 +223,7 @@ func (c *Core) jwt(ctx context.Context, env *project.Environment, s *issued) (st
 	now := c.db.Now()
 	key := keys.signing(env.Config.JWTAlgorithm(), now)
 	if key == nil {
-		return "", nil, errors.New("no signing key is active")
+		return "", nil, errNoKey
 	}
 	made := jwtKey{session: s.record.Version, user: s.user.Version, config: env.Version, kid: key.ID, issuer: c.Issuer(env)}
 	if hit := c.jwts.get(s.record.ID, made, now.Add(-env.Config.JWTReuse())); hit != nil {

@@ -25,6 +25,9 @@ type Factor struct {
 	EmbeddedFactor         *EmbeddedFactor         `json:"embeddable_magic_link_factor,omitempty"`
 	BiometricFactor        *BiometricFactor        `json:"biometric_factor,omitempty"`
 	CryptoWalletFactor     *CryptoWalletFactor     `json:"crypto_wallet_factor,omitempty"`
+	ImpersonatedFactor     *ImpersonatedFactor     `json:"impersonated_factor,omitempty"`
+	TrustedAuthTokenFactor *TrustedAuthTokenFactor `json:"trusted_auth_token_factor,omitempty"`
+	oauthAccounts
 }
 
 // EmailFactor names the address a message was sent to.
@@ -73,6 +76,17 @@ type CryptoWalletFactor struct {
 	CryptoWalletType    string `json:"crypto_wallet_type" required:"true" enum:"ethereum,solana"`
 }
 
+// ImpersonatedFactor names who acts as the user.
+type ImpersonatedFactor struct {
+	ImpersonatorID           string `json:"impersonator_id" required:"true"`
+	ImpersonatorEmailAddress string `json:"impersonator_email_address" required:"true"`
+}
+
+// TrustedAuthTokenFactor names the token of another issuer that was used.
+type TrustedAuthTokenFactor struct {
+	TokenID string `json:"token_id" required:"true"`
+}
+
 // id is the identifier of the user's factor that this one is, "" where it is
 // none of the user's: an embeddable link, or a factor without an object.
 func (f *Factor) id() string {
@@ -91,6 +105,9 @@ func (f *Factor) id() string {
 		return f.BiometricFactor.BiometricRegistrationID
 	case f.CryptoWalletFactor != nil:
 		return f.CryptoWalletFactor.CryptoWalletID
+	}
+	if account := f.oauth(); account != nil {
+		return account.ID
 	}
 	return ""
 }
@@ -116,6 +133,8 @@ func (f *Factor) heldBy(u *user.User) bool {
 		return slices.ContainsFunc(u.BiometricRegistrations, func(r user.BiometricRegistration) bool { return r.BiometricRegistrationID == f.id() })
 	case f.CryptoWalletFactor != nil:
 		return slices.ContainsFunc(u.CryptoWallets, func(w user.CryptoWallet) bool { return w.CryptoWalletID == f.id() })
+	case f.oauth() != nil:
+		return holdsAccount(u, f.id())
 	}
 	return true
 }

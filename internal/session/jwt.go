@@ -26,6 +26,8 @@ const (
 
 var errJWT = apierr.New(400, "unable_to_parse_session_jwt", "The session_jwt is malformed or its signature is invalid.")
 
+var errNoKey = errors.New("no signing key is active")
+
 // jwtSession is the session inside a JWT (contract.json, SessionJWTSessionClaim).
 type jwtSession struct {
 	ID                    string     `json:"id"`
@@ -62,15 +64,35 @@ func (c *Core) mint(env *project.Environment, key *Key, r *Record, roles []strin
 		ID: r.ID, StartedAt: Timestamp(r.StartedAt), LastAccessedAt: Timestamp(r.LastAccessedAt), ExpiresAt: Timestamp(r.ExpiresAt),
 		Attributes: r.Attributes, AuthenticationFactors: r.Factors, Roles: roles,
 	}
+	return key.sign(claims)
+}
+
+func (k *Key) sign(claims map[string]any) (string, error) {
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
-	signed, err := key.signer.Sign(payload)
+	signed, err := k.signer.Sign(payload)
 	if err != nil {
 		return "", err
 	}
 	return signed.CompactSerialize()
+}
+
+// Sign makes a JWT of an environment that is about no session, such as the
+// access token of a machine. The claims are the caller's, but for iss. It must
+// not run inside a transaction: there may be a key to make first.
+func (c *Core) Sign(ctx context.Context, env *project.Environment, claims map[string]any) (string, error) {
+	keys, err := c.keys(ctx, env)
+	if err != nil {
+		return "", err
+	}
+	key := keys.signing(env.Config.JWTAlgorithm(), c.db.Now())
+	if key == nil {
+		return "", errNoKey
+	}
+	claims["iss"] = c.Issuer(env)
+	return key.sign(claims)
 }
 
 // verifyJWT checks signature and audience, not the time, and returns
