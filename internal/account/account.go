@@ -64,7 +64,7 @@ type getResponse struct {
 func (s *Service) get(ctx context.Context, _ *getRequest) (*getResponse, error) {
 	resp := &getResponse{}
 	err := s.db.View(ctx, func(tx *store.Tx) error {
-		me, err := s.core.Identify(tx.Context(), tx)
+		me, err := s.core.Look(tx.Context(), tx)
 		if err != nil {
 			return err
 		}

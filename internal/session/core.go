@@ -83,8 +83,19 @@ type Identity struct {
 
 // Identify returns who presented a live session at the browser's door, or
 // user_unauthenticated. It reads the rows, so a revocation holds at once, and
-// touches nothing but the transaction.
+// touches nothing but the transaction. It is the person themselves: somebody who
+// acts as them is refused.
 func (c *Core) Identify(ctx context.Context, tx *store.Tx) (*Identity, error) {
+	who, err := c.Look(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	return who.own()
+}
+
+// Look is Identify for what shows the user and changes nothing: who acts as the
+// user may see it too.
+func (c *Core) Look(ctx context.Context, tx *store.Tx) (*Identity, error) {
 	which, err := presented(ctx)
 	if err != nil {
 		return nil, err

@@ -101,11 +101,17 @@ func (c *Core) access(ctx context.Context, env *project.Environment, which selec
 			return err
 		}
 		s.record, s.user = r, u
+		changes := req.SessionDurationMinutes != nil || !req.SessionCustomClaims.IsEmpty()
+		if changes {
+			if err := r.refuseImpersonated(errNotMutable); err != nil {
+				return err
+			}
+		}
 		// A refused check leaves the session as it was.
 		if s.verdict, err = c.check(env, req.AuthorizationCheck, u); err != nil {
 			return err
 		}
-		if req.SessionDurationMinutes == nil && req.SessionCustomClaims.IsEmpty() {
+		if !changes {
 			r.LastAccessedAt = tx.Now
 			return touch(tx, env.ID, r.ID, tx.Now)
 		}
@@ -208,6 +214,9 @@ func (c *Core) revoke(ctx context.Context, req *revokeRequest) (*revokeResponse,
 			return err
 		}
 		if err := remove(tx, caller.Env.ID, r.ID); err != nil {
+			return err
+		}
+		if err := reportEnd(ctx, tx, r); err != nil {
 			return err
 		}
 		return event.Emit(tx, caller.Env.Kind, event.Event{

@@ -52,8 +52,16 @@ func (h *Held) Identify(ctx context.Context, tx *store.Tx) (*Identity, error) {
 	case h.which == nil:
 		return nil, errNoArguments
 	}
+	return h.named(tx)
+}
+
+// named returns whose session a server names: the user's own.
+func (h *Held) named(tx *store.Tx) (*Identity, error) {
 	r, u, err := h.core.read(tx, h.env, *h.which)
-	return &Identity{r, u}, err
+	if err != nil {
+		return nil, err
+	}
+	return (&Identity{r, u}).own()
 }
 
 // User reads the user who was named, and the id of the session that names them,
@@ -61,11 +69,11 @@ func (h *Held) Identify(ctx context.Context, tx *store.Tx) (*Identity, error) {
 func (h *Held) User(tx *store.Tx) (row *user.Row, sessionID string, err error) {
 	switch {
 	case h.which != nil:
-		r, row, err := h.core.read(tx, h.env, *h.which)
+		who, err := h.named(tx)
 		if err != nil {
 			return nil, "", err
 		}
-		return row, r.ID, nil
+		return who.User, who.Session.ID, nil
 	case h.userID != "":
 		row, err := user.ForUpdate(tx, h.env, h.userID)
 		return row, "", err

@@ -155,6 +155,9 @@ func (c *Core) login(ctx context.Context, j *join, prove func(*store.Tx) (Proof,
 	var proof Proof
 	err := c.db.Update(ctx, func(tx *store.Tx) (err error) {
 		done = nil
+		if err := c.mayJoin(tx, j); err != nil {
+			return err
+		}
 		var verdict error
 		proof, verdict = prove(tx)
 		switch {

@@ -23,6 +23,7 @@ var (
 // StepUp decides whether a signed-in person may make a privileged change
 // through the browser's door (factors.md, section 4.4): factors of two
 // categories for someone who owns two, and always one proven within the hour.
+// Who acts as the user may make none.
 func (i *Identity) StepUp(now time.Time) error {
 	factors, err := i.Session.Factors.All()
 	if err != nil {
@@ -39,6 +40,9 @@ func stepUp(u *user.User, factors []Factor, now time.Time) error {
 	used := map[category]bool{}
 	counted, fresh := 0, false
 	for k := range factors {
+		if factors[k].Type == impersonated {
+			return errNotOwn
+		}
 		if !factors[k].heldBy(u) {
 			continue // taken away since: it proves nothing any more
 		}

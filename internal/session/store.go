@@ -75,6 +75,12 @@ func readWithUser(tx *store.Tx, envID string, which selector) (*Record, *user.Ro
 	return r, u, v.into(r)
 }
 
+// find reads a session as it is, to look at what never changes.
+func find(tx *store.Tx, envID string, which selector) (*Record, error) {
+	where, arg := which.where()
+	return scan(tx.QueryRow(`SELECT `+columns+` FROM sessions s WHERE s.environment_id = $1 AND `+where, envID, arg), envID)
+}
+
 // lock reads a session for a change. Lock the user first.
 func lock(tx *store.Tx, envID string, which selector) (*Record, error) {
 	where, arg := which.where()
