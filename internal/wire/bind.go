@@ -23,10 +23,12 @@ type binding struct {
 	body      *structPlan // nil when the method has no body or the type no body fields
 	paths     []textField
 	queries   []textField
-	validates bool // *Req has Validate
+	form      []textField // what the body can set when it is a form; nil when it cannot be one
+	basic     []int       // index of the field of type Basic, nil when there is none
+	validates bool        // *Req has Validate
 }
 
-// textField is a field read from the path or the query.
+// textField is a field read from the path, the query or a form.
 type textField struct {
 	name     string
 	index    []int
@@ -57,6 +59,8 @@ func plan(e *Endpoint) *binding {
 		checkTags(t, f)
 		text := textField{index: m.index, required: f.Tag.Get("required") == "true"}
 		switch {
+		case f.Type == typeBasic:
+			b.basic = m.index
 		case f.Tag.Get("path") != "":
 			text.name = f.Tag.Get("path")
 			if browser && serversOnly(f) {
@@ -83,6 +87,9 @@ func plan(e *Endpoint) *binding {
 		d := decoders{browser: browser, structs: map[reflect.Type]*structPlan{}}
 		b.body = d.plan(t)
 	}
+	if e.TakesForm {
+		b.planForm(t, browser)
+	}
 	return b
 }
 
@@ -101,7 +108,7 @@ func (f *textField) build(owner reflect.Type, field reflect.StructField, query b
 	}
 	set, want := textSetter(t)
 	if set == nil {
-		panic(fmt.Sprintf("wire: %s.%s: a %s cannot be read from a path or a query", owner, field.Name, t))
+		panic(fmt.Sprintf("wire: %s.%s: a %s cannot be read from a path, a query or a form", owner, field.Name, t))
 	}
 	f.set, f.want = set, want
 	if pointer {
@@ -147,6 +154,9 @@ func (b *binding) bind(ctx context.Context, r *http.Request, params *chi.RoutePa
 	if err := b.bindPath(v, params); err != nil {
 		return err
 	}
+	if b.basic != nil {
+		v.FieldByIndex(b.basic).Set(reflect.ValueOf(presentedBasic(r.Header)))
+	}
 	var lacking missing
 	if len(b.queries) > 0 {
 		var err error
@@ -175,8 +185,18 @@ func (b *binding) bindBody(ctx context.Context, r *http.Request, v reflect.Value
 	if err != nil {
 		return err
 	}
-	if body == nil {
+	switch {
+	case body == nil:
 		body = []byte("{}")
+	case b.form != nil && isForm(r.Header):
+		return b.bindForm(v, body, lacking)
+	default:
+		if err := checkAnnounced(r.Header); err != nil {
+			return err
+		}
+		if err := checkJSON(body); err != nil {
+			return err
+		}
 	}
 	if err = b.body.decode(v, body, nil); err != nil {
 		more, ok := err.(missing)

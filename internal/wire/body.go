@@ -52,8 +52,7 @@ func recycle(pool *sync.Pool, b *bytes.Buffer) {
 	}
 }
 
-// readBody reads the whole body into b and returns it checked: a JSON object
-// in valid UTF-8, nil when there is no body.
+// readBody reads the whole body into b and returns it, nil when there is none.
 func readBody(ctx context.Context, r *http.Request, b *bytes.Buffer) ([]byte, error) {
 	if r.Body == nil || r.ContentLength == 0 {
 		return nil, nil
@@ -78,10 +77,10 @@ func readBody(ctx context.Context, r *http.Request, b *bytes.Buffer) ([]byte, er
 	if len(body) == 0 {
 		return nil, nil
 	}
-	if err := checkHeaders(r.Header); err != nil {
-		return nil, err
+	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return nil, BadRequest("Compressed request bodies are not accepted: send the body without Content-Encoding.")
 	}
-	return body, checkJSON(body)
+	return body, nil
 }
 
 func errTooLarge() error {
@@ -94,18 +93,15 @@ func drain(r *http.Request) {
 	}
 }
 
-// checkHeaders refuses what is announced as something other than plain JSON.
-// A missing or generic content type is no reason to refuse.
-func checkHeaders(h http.Header) error {
-	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return BadRequest("Compressed request bodies are not accepted: send JSON without Content-Encoding.")
-	}
+// checkAnnounced refuses what is announced as a form where JSON is expected. A
+// missing or generic content type is no reason to refuse.
+func checkAnnounced(h http.Header) error {
 	contentType := h.Get("Content-Type")
 	if contentType == "" || contentType == "application/json" {
 		return nil
 	}
 	media, _, err := mime.ParseMediaType(contentType)
-	if err == nil && (media == "application/x-www-form-urlencoded" || strings.HasPrefix(media, "multipart/")) {
+	if err == nil && (media == formType || strings.HasPrefix(media, "multipart/")) {
 		return BadRequest("The request body must be JSON, not a form: send it with the header Content-Type: application/json.")
 	}
 	return nil

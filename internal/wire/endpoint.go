@@ -22,7 +22,10 @@ type Endpoint struct {
 	Needs     []string // product switches its gate asks for, Public routes only
 	Summary   string   // one line for the OpenAPI document
 	TakesBody bool     // binds a JSON body
+	TakesForm bool     // binds a form as well, see Form
 	IsRaw     bool     // writes its own answer, see Raw
+	// OAuthErrors says in which form its errors are, see the option.
+	OAuthErrors bool
 
 	op    *operation   // typed endpoints
 	raw   http.Handler // raw endpoints
@@ -176,6 +179,8 @@ func (e *Endpoint) check() string {
 		return "has no handler"
 	case e.Auth < Secret || e.Auth > Open:
 		return "does not say who may call it: pass wire.Secret, wire.Public or wire.Open"
+	case e.TakesForm && !e.TakesBody:
+		return "takes a form, but has no body"
 	case len(e.Needs) > 0 && e.Auth != Public:
 		return "needs a product switch, which only a wire.Public route can"
 	case (e.Auth == Public && !behindBrowserDoor(e.Path)) || (e.Auth == Secret && behindBrowserDoor(e.Path)):

@@ -30,6 +30,7 @@ type object map[string]any
 const (
 	schemaPrefix = "#/components/schemas/"
 	errorSchema  = schemaPrefix + "Error"
+	oauthSchema  = schemaPrefix + "OAuthError"
 )
 
 // OpenAPI writes the OpenAPI 3.1 document of the endpoints: of the typed ones
@@ -58,6 +59,11 @@ func OpenAPI(info Info, endpoints []Endpoint) ([]byte, error) {
 		return nil, err
 	}
 	d.schemas["Error"] = failure
+	if slices.ContainsFunc(endpoints, func(e Endpoint) bool { return e.OAuthErrors }) {
+		if d.schemas["OAuthError"], err = d.answers.schema(oauthProblem{}); err != nil {
+			return nil, err
+		}
+	}
 	doc := object{
 		"openapi": "3.1.0",
 		"info":    object{"title": info.Title, "version": info.Version, "description": info.Description},
@@ -128,21 +134,34 @@ func (d *document) operation(e *Endpoint) (object, error) {
 			return nil, err
 		}
 		if body["properties"] != nil {
-			op["requestBody"] = object{"required": body["required"] != nil, "content": jsonContent(body)}
+			op["requestBody"] = object{"required": body["required"] != nil, "content": bodyContent(e, body)}
 		}
 	}
 	answer, err := d.answer(e)
 	if err != nil {
 		return nil, err
 	}
+	refusal := errorSchema
+	if e.OAuthErrors {
+		refusal = oauthSchema
+	}
 	op["responses"] = object{
 		"200":     object{"description": "Success.", "content": jsonContent(answer)},
-		"default": object{"description": "The request was refused, or failed.", "content": jsonContent(object{"$ref": errorSchema})},
+		"default": object{"description": "The request was refused, or failed.", "content": jsonContent(object{"$ref": refusal})},
 	}
 	return op, nil
 }
 
 func jsonContent(schema object) object { return object{"application/json": object{"schema": schema}} }
+
+// bodyContent shows a body in each form it may have.
+func bodyContent(e *Endpoint, schema object) object {
+	content := jsonContent(schema)
+	if e.TakesForm {
+		content[formType] = object{"schema": schema}
+	}
+	return content
+}
 
 func (d *document) answer(e *Endpoint) (object, error) {
 	t := e.op.resp

@@ -91,7 +91,7 @@ func jsonName(f reflect.StructField) string {
 func fromBody(f reflect.StructField) string {
 	name := jsonName(f)
 	switch {
-	case name == "-" || f.Tag.Get("path") != "" || f.Tag.Get("query") != "":
+	case name == "-" || f.Type == typeBasic || f.Tag.Get("path") != "" || f.Tag.Get("query") != "":
 		return ""
 	case name == "":
 		return f.Name

@@ -120,10 +120,16 @@ func (s *state) fail(ctx context.Context, w http.ResponseWriter, err error) {
 		seconds := int64((e.RetryAfter + time.Second - 1) / time.Second)
 		h["Retry-After"] = []string{strconv.FormatInt(seconds, 10)}
 	}
-	p := problem{StatusCode: e.Status, RequestID: s.call.RequestID, ErrorType: e.Type,
-		ErrorMessage: e.Message, ErrorURL: s.server.config.ErrorURL(e.Status, e.Type), ErrorDetails: e.Details}
 	o := outputs.Get().(*output)
 	defer o.recycle()
+	if s.endpoint != nil && s.endpoint.OAuthErrors {
+		s.challenge(h, e)
+		_ = o.library(s.oauthProblem(e)) // strings and a number always encode
+		s.write(w, e.Status, &o.buffer)
+		return
+	}
+	p := problem{StatusCode: e.Status, RequestID: s.call.RequestID, ErrorType: e.Type,
+		ErrorMessage: e.Message, ErrorURL: s.server.config.ErrorURL(e.Status, e.Type), ErrorDetails: e.Details}
 	if encodeErr := o.library(&p); encodeErr != nil {
 		o.buffer.Reset()
 		p.ErrorDetails = nil

@@ -30,6 +30,8 @@ type state struct {
 	status  int           // as written, 0 before
 	verdict *apierr.Error // what was refused, and why, for the log
 	gone    bool          // the client left before the answer
+	// authorized says that the request has an Authorization header.
+	authorized bool
 }
 
 type stateKey struct{}
@@ -56,6 +58,7 @@ func (s *state) serve(w http.ResponseWriter, r *http.Request, gate Gate, b *bind
 	if s.server.config.Trace != nil {
 		ctx, s.end = s.server.config.Trace(ctx, trace)
 	}
+	s.authorized = s.endpoint.OAuthErrors && len(r.Header["Authorization"]) > 0
 	if gate != nil {
 		s.present(r)
 		entered, err := gate(ctx, &s.incoming)
