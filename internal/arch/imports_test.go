@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"user"},
 	{"emaillink"},
 	{"session"},
-	{"factor/*", "account", "m2m", "notice", "demo", "ui"},
+	{"factor/*", "account", "m2m", "notice", "demo", "devidp", "ui"},
 	{"bulk"},
 	{"app"},
 	{"cli", "authtest"},
@@ -38,7 +38,7 @@ var owners = map[string][]string{
 	"database/sql":                    {"internal/store"},
 	"github.com/go-webauthn/webauthn": {"internal/factor/webauthn"},
 	"github.com/fxamacker/cbor":       {"internal/factor/webauthn"},
-	"github.com/go-jose/go-jose":      {"internal/session", "internal/jwks", "internal/factor/oauth", "internal/demo"}, // the demo verifies a JWT as a customer would
+	"github.com/go-jose/go-jose":      {"internal/session", "internal/jwks", "internal/factor/oauth", "internal/devidp", "internal/demo"}, // the demo verifies a JWT as a customer would
 	"github.com/swaggest":             {"internal/wire"},
 	"github.com/boombuler/barcode":    {"internal/factor/totp"},
 	"github.com/nyaruka/phonenumbers": {"internal/user"},
@@ -239,7 +239,7 @@ func ownersOf(p string) (string, []string) {
 
 func httpAtTheEdges(t *tree) []string {
 	edges := []string{
-		"internal/wire", "internal/ui", "internal/demo", "internal/app", "internal/cli", "internal/authtest",
+		"internal/wire", "internal/ui", "internal/demo", "internal/devidp", "internal/app", "internal/cli", "internal/authtest",
 		"internal/outbound", "internal/delivery/webhook", "internal/delivery/twilio", "internal/factor/wallet/ethereum", "internal/breach",
 	}
 	var out []string

@@ -2,9 +2,9 @@ package ui
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
-	"net/netip"
+
+	"gatehouse/internal/wire"
 )
 
 // Info is what the start page tells about the running server. It carries the project's secret, so it is shown
@@ -41,7 +41,7 @@ func guarded(w http.ResponseWriter, r *http.Request, errorType, message string) 
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Add("Vary", "Sec-Fetch-Site")
-	if fromThisMachine(r) && fromThisOrigin(r) {
+	if wire.FromThisMachine(r) && fromThisOrigin(r) {
 		return true
 	}
 	w.WriteHeader(http.StatusForbidden)
@@ -51,31 +51,6 @@ func guarded(w http.ResponseWriter, r *http.Request, errorType, message string) 
 
 // writeJSON cannot fail but by the client having gone, and then nobody is left to tell.
 func writeJSON(w http.ResponseWriter, v any) { _ = json.NewEncoder(w).Encode(v) }
-
-// fromThisMachine tells whether the request was sent to a loopback name, from a loopback address, directly.
-func fromThisMachine(r *http.Request) bool {
-	for _, forwarded := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
-		if r.Header.Get(forwarded) != "" {
-			return false
-		}
-	}
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && from.Addr().Unmap().IsLoopback() && loopbackName(r.Host)
-}
-
-// loopbackName tells whether a Host header, with or without a port, names this machine by itself.
-func loopbackName(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	} else if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
-		host = host[1 : len(host)-1]
-	}
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
-}
 
 // fromThisOrigin trusts the browser's own word on who asks. A client that says nothing is not a browser (or an
 // old one, which cannot read a foreign answer without CORS).
