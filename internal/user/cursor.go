@@ -1,7 +1,6 @@
 package user
 
 import (
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"strings"
@@ -17,13 +16,11 @@ type position struct {
 	total int64
 }
 
-// A cursor is the UUID of the last user of the page, the total, and a MAC of
-// both and the query under a key of the environment, in base64url. It stays
-// valid however long it is kept.
+// A cursor is the UUID of the last user of the page and the total, stamped for
+// the query it belongs to.
 const (
 	cursorPurpose = "user search cursor"
 	cursorPayload = 16 + 8
-	cursorLength  = cursorPayload + 32
 )
 
 func (s *Service) sealCursor(env *project.Environment, query []byte, at position) (string, error) {
@@ -32,28 +29,15 @@ func (s *Service) sealCursor(env *project.Environment, query []byte, at position
 	if err != nil {
 		return "", err
 	}
-	cursor = binary.BigEndian.AppendUint64(cursor, uint64(at.total))
-	mac, err := s.keys.MAC(cursorPurpose, env.ID, cursor, query)
-	if err != nil {
-		return "", err
-	}
-	return base64.RawURLEncoding.EncodeToString(append(cursor, mac...)), nil
+	return s.keys.Stamp(cursorPurpose, env.ID, binary.BigEndian.AppendUint64(cursor, uint64(at.total)), query)
 }
 
 func (s *Service) openCursor(env *project.Environment, query []byte, cursor string) (position, error) {
-	if len(cursor) != base64.RawURLEncoding.EncodedLen(cursorLength) {
-		return position{}, errCursor
-	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil {
-		return position{}, errCursor.Because(err)
-	}
-	payload, mac := b[:cursorPayload], b[cursorPayload:]
-	ok, err := s.keys.VerifyMAC(cursorPurpose, env.ID, mac, payload, query)
+	payload, ok, err := s.keys.Stamped(cursorPurpose, env.ID, cursor, query)
 	if err != nil {
 		return position{}, err
 	}
-	if !ok {
+	if !ok || len(payload) != cursorPayload {
 		return position{}, errCursor
 	}
 	u := hex.EncodeToString(payload[:16])
