@@ -44,7 +44,7 @@ func start(t *testing.T) *world {
 		StandIns: []StandIn{{"google", "Google"}, {"gitlab", "GitLab"}},
 		Now:      func() time.Time { return *w.now.Load() },
 	})
-	w.server = httptest.NewServer(wire.NewServer(wire.Config{Now: time.Now},
+	w.server = httptest.NewServer(wire.NewServer(wire.Config{Now: w.Provider.config.Now},
 		wire.Raw(http.MethodGet, Prefix+"*", wire.Open, w.Provider),
 		wire.Raw(http.MethodPost, Prefix+"*", wire.Open, w.Provider)))
 	t.Cleanup(w.server.Close)
