@@ -241,7 +241,7 @@ func httpAtTheEdges(t *tree) []string {
 	edges := []string{
 		"internal/wire", "internal/ui", "internal/demo", "internal/devidp", "internal/app", "internal/cli", "internal/authtest",
 		"internal/outbound", "internal/delivery/webhook", "internal/delivery/twilio", "internal/factor/wallet/ethereum", "internal/breach",
-		"internal/jwks", "internal/factor/migration",
+		"internal/jwks", "internal/factor/migration", "internal/factor/oauth/provider",
 	}
 	var out []string
 	for _, s := range t.goFiles {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gatehouse/internal/jwks"
 )
 
 // Credentials are what an environment has of a provider: who we are there. They
@@ -24,8 +26,8 @@ type Credentials struct {
 	TeamID     string `json:"team_id,omitempty"`
 	KeyID      string `json:"key_id,omitempty"`
 	PrivateKey string `json:"private_key,omitempty"`
-	// Tenant is the tenant at Microsoft (an id, a domain, or common,
-	// organizations or consumers), and the host at GitLab and Salesforce.
+	// Tenant is the tenant at Microsoft (an id, or common, organizations or
+	// consumers; empty is common), and the host of an own GitLab or Salesforce.
 	Tenant string `json:"tenant,omitempty"`
 	// Issuer is the issuer of a provider that is known by nothing else.
 	Issuer string `json:"issuer,omitempty"`
@@ -34,6 +36,9 @@ type Credentials struct {
 	NativeClientIDs []string `json:"native_client_ids,omitempty"`
 	// Scopes are asked for in addition to those of the provider.
 	Scopes []string `json:"scopes,omitempty"`
+	// Params are names of further parameters that an app may add to the request,
+	// beside those of the provider's allow-list.
+	Params []string `json:"params,omitempty"`
 	// Endpoints replace those of the provider, each where it is not empty.
 	Endpoints Endpoints `json:"endpoints,omitzero"`
 }
@@ -91,21 +96,65 @@ type Tokens struct {
 	ExpiresAt           time.Time // of Access; zero where the provider says none
 }
 
+// Provider is an identity provider: what it is called, what it is asked for, and
+// how it differs from the others. What is not set is as OAuth 2.0 and OpenID
+// Connect say.
+type Provider struct {
+	Name     string   // in paths and settings, and after "oauth_" in delivery methods: "gitlab"
+	Type     string   // what a user's account says it is of: "GitLab"
+	Scopes   []string // asked for always
+	PKCE     bool     // it takes a code_challenge; elsewhere none is sent
+	Nonce    bool     // it repeats a nonce in its id_token; elsewhere none is sent
+	FormPost bool     // it comes back with a form in a POST, from another site
+	Email    Trust    // when its word for an e-mail address is taken
+
+	endpoints Endpoints
+	locate    func(c *Credentials) Endpoints // in place of endpoints, where the credentials say which they are
+	issuer    func(c *Credentials, iss string) bool
+	check     func(c *Credentials) error
+	secret    func(s *Service, c *Credentials) (string, error)
+
+	openID    bool // an id_token comes with the tokens, and says who it is
+	native    bool // apps may bring an id_token that they got themselves
+	discovers bool // its endpoints are in a document at its issuer
+	basic     bool // the client authenticates in a header (RFC 6749, section 2.3.1)
+
+	idParam   string            // what the parameter client_id is called, where it is called otherwise
+	separator string            // between scopes in a request, where it is no space
+	fixed     map[string]string // parameters of every request; an app may choose another value where params names them
+	params    []string          // parameters that an app may add
+	refreshAt func(token string) string
+	fault     func(status int, answer jwks.Claims) string // the code of RFC 6749 for what went wrong
+	refusals  func(answer jwks.Claims) error              // a verdict that is more precise than the code's
+	account   func(ctx context.Context, v *visit) (*Identity, error)
+}
+
 // Find returns the provider of a name: one of All, or any that begins with
 // "oidc_" and is known to an environment by its issuer.
 func Find(name string) (*Provider, bool) {
-	if p, ok := known[name]; ok {
+	if p, ok := byName[name]; ok {
 		return p, true
 	}
 	if rest, ok := strings.CutPrefix(name, openIDPrefix); ok && isName(rest) {
-		return openID(name), true
+		return openIDProvider(name), true
 	}
 	return nil, false
 }
 
 // All returns the providers that are known by name, in alphabetical order.
 func All() []*Provider {
-	return slices.SortedFunc(maps.Values(known), func(a, b *Provider) int { return strings.Compare(a.Name, b.Name) })
+	return slices.SortedFunc(maps.Values(byName), func(a, b *Provider) int { return strings.Compare(a.Name, b.Name) })
+}
+
+var byName = index(amazon, apple, bitbucket, coinbase, discord, facebook, figma, github, gitlab, google, linkedin,
+	microsoft, salesforce, slack, snapchat, tiktok, twitch, twitter, yahoo)
+
+func index(list ...*Provider) map[string]*Provider {
+	m := map[string]*Provider{}
+	for _, p := range list {
+		m[p.Name] = p
+	}
+	return m
 }
 
 // maxName bounds what an operator calls a provider of their own, after the
@@ -114,33 +163,4 @@ const maxName = 40
 
 func isName(s string) bool {
 	return s != "" && len(s) <= maxName && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") == ""
-}
-
-// AuthorizationURL is where to send the browser. Params that the provider's
-// allow-list does not name are refused.
-func (s *Service) AuthorizationURL(ctx context.Context, p *Provider, c *Credentials, r Request) (string, error) {
-	return "", errUnfinished
-}
-
-// ReadAnswer reads what a provider sent a browser back with: a code, or the
-// verdict that it is none. The caller adds what it remembers of the flow.
-func ReadAnswer(form url.Values) (Answer, error) {
-	return Answer{}, errUnfinished
-}
-
-// Exchange turns the code of an answer into tokens and reads whose they are.
-func (s *Service) Exchange(ctx context.Context, p *Provider, c *Credentials, a Answer) (*Identity, *Tokens, error) {
-	return nil, nil, errUnfinished
-}
-
-// Refresh returns new tokens. Where the provider keeps the refresh token, the
-// given one is in the answer.
-func (s *Service) Refresh(ctx context.Context, p *Provider, c *Credentials, refreshToken string) (*Tokens, error) {
-	return nil, errUnfinished
-}
-
-// VerifyIDToken reads the account from an id_token that an app or Google One
-// Tap got without us. The nonce is compared where it is not empty.
-func (s *Service) VerifyIDToken(ctx context.Context, p *Provider, c *Credentials, token, nonce string) (*Identity, error) {
-	return nil, errUnfinished
 }

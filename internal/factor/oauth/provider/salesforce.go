@@ -1,0 +1,37 @@
+package provider
+
+import (
+	"cmp"
+	"errors"
+)
+
+// salesforce: https://help.salesforce.com/s/articleView?id=sf.remoteaccess_using_openid.htm
+// Without a host it is everybody's: people of any organisation sign in at
+// login.salesforce.com, and administrators choose the addresses of theirs.
+var salesforce = &Provider{
+	Name: "salesforce", Type: "Salesforce", Scopes: []string{"openid", "email", "profile"},
+	PKCE: true, Nonce: true, Email: IfOwnHost,
+	openID: true,
+	locate: func(c *Credentials) Endpoints {
+		at := "https://" + cmp.Or(c.Tenant, "login.salesforce.com")
+		return Endpoints{
+			Issuer:        at,
+			Authorization: at + "/services/oauth2/authorize",
+			Token:         at + "/services/oauth2/token",
+			UserInfo:      at + "/services/oauth2/userinfo",
+			JWKS:          at + "/id/keys",
+		}
+	},
+	check:  func(c *Credentials) error { return checkSalesforce(c.Tenant) },
+	params: []string{"login_hint", "prompt", "display"},
+}
+
+// checkSalesforce refuses to call a host an own one that everybody signs in at.
+func checkSalesforce(host string) error {
+	if host == "login.salesforce.com" || host == "test.salesforce.com" {
+		return errSharedHost
+	}
+	return checkHost("Salesforce", host)
+}
+
+var errSharedHost = errors.New("Salesforce: the host is everybody's; leave it out, or write that of your My Domain")
