@@ -85,7 +85,7 @@ func (p *Provider) read(w http.ResponseWriter, r *http.Request, s StandIn) (requ
 		show(w, http.StatusBadRequest, refusal(s, "The address of this page is malformed."))
 		return req, false
 	case q.Get("client_id") != p.config.ClientID:
-		show(w, http.StatusBadRequest, refusal(s, "The client_id is not the one that gatehouse dev has configured. Its environment may have another one set by hand."))
+		show(w, http.StatusBadRequest, refusal(s, "This provider answers only the client that gatehouse dev configures. Look which client_id the environment has for it."))
 		return req, false
 	case !onThisMachine(req.redirectURI):
 		show(w, http.StatusBadRequest, refusal(s, "The redirect_uri does not lead to this machine, and this provider sends nobody elsewhere."))

@@ -253,7 +253,7 @@ func TestPeople(t *testing.T) {
 func TestThePage(t *testing.T) {
 	w := start(t)
 	a := w.send("GET", w.question("google", "login_hint", `"><script>alert(1)</script>`), nil)
-	if a.status != 200 || !strings.Contains(a.body, "Stands in for Google on this machine") || !strings.Contains(a.body, "localhost:9") {
+	if a.status != 200 || !strings.Contains(a.body, "stands in for Google on this machine") || !strings.Contains(a.body, "localhost:9") {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	if strings.Contains(a.body, "<script") || strings.Contains(a.body, "style=") {
