@@ -20,6 +20,7 @@ import (
 	"gatehouse/internal/delivery/template"
 	"gatehouse/internal/emaillink"
 	"gatehouse/internal/factor/biometric"
+	"gatehouse/internal/factor/impersonation"
 	"gatehouse/internal/factor/magiclink"
 	"gatehouse/internal/factor/otp"
 	"gatehouse/internal/factor/password"
@@ -57,28 +58,29 @@ type Options struct {
 
 // App is the whole server, ready to serve.
 type App struct {
-	DB         *store.DB
-	Keyring    *secret.Keyring
-	Projects   *project.Service
-	Users      *user.Service
-	Sessions   *session.Core
-	WebAuthn   *webauthn.Service
-	Links      *emaillink.Service
-	MagicLinks *magiclink.Service
-	Passcodes  *otp.Service
-	Passwords  *password.Service
-	TOTPs      *totp.Service
-	Biometrics *biometric.Service
-	Wallets    *wallet.Service
-	Messages   *delivery.Service
-	Mailbox    *mailbox.Service
-	Templates  *template.Service
-	Notices    *notice.Service
-	Breach     *breach.Checker
-	Outbox     *outbox.Queue
-	Pages      *ui.UI
-	Server     *wire.Server
-	Logger     *slog.Logger
+	DB            *store.DB
+	Keyring       *secret.Keyring
+	Projects      *project.Service
+	Users         *user.Service
+	Sessions      *session.Core
+	WebAuthn      *webauthn.Service
+	Links         *emaillink.Service
+	MagicLinks    *magiclink.Service
+	Passcodes     *otp.Service
+	Passwords     *password.Service
+	TOTPs         *totp.Service
+	Biometrics    *biometric.Service
+	Wallets       *wallet.Service
+	Impersonation *impersonation.Service
+	Messages      *delivery.Service
+	Mailbox       *mailbox.Service
+	Templates     *template.Service
+	Notices       *notice.Service
+	Breach        *breach.Checker
+	Outbox        *outbox.Queue
+	Pages         *ui.UI
+	Server        *wire.Server
+	Logger        *slog.Logger
 
 	options   Options
 	metrics   *metrics
@@ -220,7 +222,8 @@ func (a *App) build() error {
 	if a.Wallets, err = a.newWallets(); err != nil {
 		return err
 	}
-	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.Passwords.Hooks(), a.TOTPs.Hooks(), a.Biometrics.Hooks(), a.Wallets.Hooks(), a.Notices.Hooks())
+	a.Impersonation = impersonation.New(a.DB, a.Sessions)
+	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.Passwords.Hooks(), a.TOTPs.Hooks(), a.Biometrics.Hooks(), a.Wallets.Hooks(), a.Impersonation.Hooks(), a.Notices.Hooks())
 	a.Outbox = a.newQueue()
 	a.metrics.watch(a.Projects, a.Messages, a.Outbox)
 	return nil

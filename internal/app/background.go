@@ -11,6 +11,7 @@ import (
 	"gatehouse/internal/emaillink"
 	"gatehouse/internal/event"
 	"gatehouse/internal/factor/biometric"
+	"gatehouse/internal/factor/impersonation"
 	"gatehouse/internal/factor/otp"
 	"gatehouse/internal/factor/totp"
 	"gatehouse/internal/factor/wallet"
@@ -45,7 +46,7 @@ type Purged struct {
 	Events     int `json:"events"`     // older than the retention
 	Jobs       int `json:"jobs"`       // failed for good, and for longer than that
 	Limits     int `json:"limits"`     // counters of rate limits whose window is over, and numbers that are tried again
-	Links      int `json:"links"`      // one-time links that have been over for a week
+	Links      int `json:"links"`      // one-time links that have been over for a week, and those of impersonations
 	Passcodes  int `json:"passcodes"`  // codes that have been over for a day, and counts of texts
 	TOTPs      int `json:"totps"`      // authenticator apps that nobody confirmed, over for a day
 	Devices    int `json:"devices"`    // that nobody has signed in from for a year
@@ -63,6 +64,7 @@ func (a *App) Purge(ctx context.Context, budget int) (Purged, error) {
 		{&p.Challenges, count(wallet.Purge)},
 		{&p.Limits, count(ratelimit.Purge)},
 		{&p.Links, count(emaillink.Purge)},
+		{&p.Links, count(impersonation.Purge)},
 		{&p.Passcodes, count(otp.Purge)},
 		{&p.TOTPs, count(totp.Purge)},
 		{&p.Devices, count(notice.Purge)},

@@ -19,6 +19,7 @@ func (a *App) routes() []wire.Endpoint {
 		a.TOTPs.Endpoints(),
 		a.Biometrics.Endpoints(),
 		a.Wallets.Endpoints(),
+		a.Impersonation.Endpoints(),
 		a.hop(),
 		a.account().Endpoints(),
 		a.Mailbox.Endpoints(),

@@ -41,9 +41,10 @@ type commands struct {
 	Sender      senderCommands      `cmd:"" group:"configure" help:"Who sends e-mails, SMS and WhatsApp messages: add, list, test, remove."`
 	SDKConfig   sdkConfigCommands   `cmd:"" name:"sdk-config" group:"configure" help:"Switches of the browser's API, one per product: get, set."`
 
-	User  userCommands  `cmd:"" group:"look after" help:"Users: get, search, unlock, delete."`
-	Keys  keysCommands  `cmd:"" group:"look after" help:"Keys that sign session tokens: list, rotate."`
-	Event eventCommands `cmd:"" group:"look after" help:"The audit log: list."`
+	User        userCommands       `cmd:"" group:"look after" help:"Users: get, search, unlock, delete."`
+	Impersonate impersonateCommand `cmd:"" group:"look after" help:"Make a one-time link with which you act as a user for an hour."`
+	Keys        keysCommands       `cmd:"" group:"look after" help:"Keys that sign session tokens: list, rotate."`
+	Event       eventCommands      `cmd:"" group:"look after" help:"The audit log: list."`
 
 	Import  importCommands `cmd:"" group:"operate" help:"Bring users in from a file."`
 	Export  exportCommands `cmd:"" group:"operate" help:"Take users out into a file."`

@@ -41,6 +41,7 @@ const (
 	EmbeddedLink  Kind = "embedded-magic-link"
 	M2MClient     Kind = "m2m-client"
 	TokenProfile  Kind = "trusted-token-profile"
+	Impersonation Kind = "impersonation"
 )
 
 // Env is the environment part of an identifier.

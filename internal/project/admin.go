@@ -88,6 +88,7 @@ func createEnvironment(tx *store.Tx, projectID, projectName string, kind id.Env,
 		env.Config.SDK.WebAuthn = SDKWebAuthn{Enabled: true, Create: true}
 		env.Config.SDK.CryptoWallets = SDKCryptoWallets{Enabled: true}
 		env.Config.SDK.Biometrics = SDKBiometrics{Enabled: true, Create: true}
+		env.Config.SDK.UserImpersonation = SDKUserImpersonation{Enabled: true} // beside user_impersonation.enabled, which an operator sets
 	}
 	if err := insertEnvironment(tx, env); err != nil {
 		return nil, err

@@ -45,15 +45,16 @@ func (e *Environment) Live() bool { return e.Kind == id.Live }
 // Config is what can be set per environment. The zero value of every field
 // means the default, which the accessor beside it knows.
 type Config struct {
-	UserLock      UserLockConfig      `json:"user_lock"`
-	Session       SessionConfig       `json:"session"`
-	WebAuthn      WebAuthnConfig      `json:"webauthn"`
-	Messages      MessagesConfig      `json:"messages"`
-	Notices       NoticesConfig       `json:"notices"`
-	EmailLinks    EmailLinksConfig    `json:"email_links"`
-	Passwords     PasswordsConfig     `json:"passwords"`
-	CryptoWallets CryptoWalletsConfig `json:"crypto_wallets"`
-	SDK           SDKConfig           `json:"sdk"`
+	UserLock          UserLockConfig          `json:"user_lock"`
+	Session           SessionConfig           `json:"session"`
+	WebAuthn          WebAuthnConfig          `json:"webauthn"`
+	Messages          MessagesConfig          `json:"messages"`
+	Notices           NoticesConfig           `json:"notices"`
+	EmailLinks        EmailLinksConfig        `json:"email_links"`
+	Passwords         PasswordsConfig         `json:"passwords"`
+	CryptoWallets     CryptoWalletsConfig     `json:"crypto_wallets"`
+	UserImpersonation UserImpersonationConfig `json:"user_impersonation"`
+	SDK               SDKConfig               `json:"sdk"`
 }
 
 // UserLockConfig says when repeated failures lock a user (platform.md, 13).
@@ -142,16 +143,17 @@ func (c *Config) RejectsSignCount() bool { return c.WebAuthn.SignCount != SignCo
 
 // SDKConfig holds the switches of the browser's door (platform.md, section 18).
 type SDKConfig struct {
-	Basic         SDKBasic         `json:"basic"`
-	Sessions      SDKSessions      `json:"sessions"`
-	MagicLinks    SDKMagicLinks    `json:"magic_links"`
-	OTPs          SDKOTPs          `json:"otps"`
-	Passwords     SDKPasswords     `json:"passwords"`
-	TOTPs         SDKTOTPs         `json:"totps"`
-	WebAuthn      SDKWebAuthn      `json:"webauthn"`
-	Biometrics    SDKBiometrics    `json:"biometrics"`
-	CryptoWallets SDKCryptoWallets `json:"crypto_wallets"`
-	Cookies       SDKCookies       `json:"cookies"`
+	Basic             SDKBasic             `json:"basic"`
+	Sessions          SDKSessions          `json:"sessions"`
+	MagicLinks        SDKMagicLinks        `json:"magic_links"`
+	OTPs              SDKOTPs              `json:"otps"`
+	Passwords         SDKPasswords         `json:"passwords"`
+	TOTPs             SDKTOTPs             `json:"totps"`
+	WebAuthn          SDKWebAuthn          `json:"webauthn"`
+	Biometrics        SDKBiometrics        `json:"biometrics"`
+	CryptoWallets     SDKCryptoWallets     `json:"crypto_wallets"`
+	UserImpersonation SDKUserImpersonation `json:"user_impersonation"`
+	Cookies           SDKCookies           `json:"cookies"`
 }
 
 // SDKBasic opens the door and says to whom.
@@ -258,6 +260,8 @@ var switches = map[string]productSwitch{
 	"biometrics.create": {"biometrics.create_biometrics_enabled", func(c *SDKConfig) bool { return c.Biometrics.Enabled && c.Biometrics.Create }},
 
 	"crypto_wallets": {"crypto_wallets.enabled", func(c *SDKConfig) bool { return c.CryptoWallets.Enabled }},
+
+	"user_impersonation": {"user_impersonation.enabled", func(c *SDKConfig) bool { return c.UserImpersonation.Enabled }},
 }
 
 // HasPublicToken reports whether token names this environment.
