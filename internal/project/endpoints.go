@@ -10,6 +10,7 @@ import (
 func (s *Service) Endpoints() []wire.Endpoint {
 	return []wire.Endpoint{
 		wire.GET("/v1/debug/whoami", wire.Secret, s.whoami, wire.Summary("Tell which environment the credentials open")),
+		wire.GET("/v1/rbac/policy", wire.Secret, s.policy, wire.Summary("The roles, and what each may do with which resource")),
 		wire.GET("/sdk/v1/projects/bootstrap/{public_token}", wire.Public, s.bootstrap, wire.Summary("What a client SDK needs to know before it starts")),
 	}
 }
@@ -25,6 +26,17 @@ type whoamiResponse struct {
 func (s *Service) whoami(ctx context.Context, _ *whoamiRequest) (*whoamiResponse, error) {
 	env := CallerFrom(ctx).Env
 	return &whoamiResponse{ProjectID: env.ID, Name: env.ProjectName}, nil
+}
+
+type policyRequest struct{}
+
+type policyResponse struct {
+	wire.Meta
+	Policy *Policy `json:"policy" required:"true"`
+}
+
+func (s *Service) policy(ctx context.Context, _ *policyRequest) (*policyResponse, error) {
+	return &policyResponse{Policy: CallerFrom(ctx).Env.Policy()}, nil
 }
 
 type bootstrapRequest struct {

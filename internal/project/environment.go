@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatehouse/internal/id"
+	"gatehouse/internal/jwttemplate"
 )
 
 // Environment is one environment of a project with its whole configuration: an
@@ -24,6 +25,9 @@ type Environment struct {
 	RedirectURLs []RedirectURL
 	CreatedAt    time.Time
 	Version      int64 // of the configuration this snapshot was read from
+
+	policy       *Policy // nil: the built-in one
+	jwtTemplates map[jwttemplate.Kind]*JWTTemplate
 }
 
 // Secret describes a secret key; the value itself is shown once, at creation.

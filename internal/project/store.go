@@ -30,7 +30,7 @@ func readSnapshot(tx *store.Tx) (*snapshot, error) {
 		version: version,
 		byID:    map[string]*Environment{}, byToken: map[string]*Environment{}, bySecret: map[string]*Environment{},
 	}
-	for _, read := range []func(*store.Tx, *snapshot) error{readEnvironments, readSecrets, readPublicTokens, readRedirectURLs} {
+	for _, read := range []func(*store.Tx, *snapshot) error{readEnvironments, readSecrets, readPublicTokens, readRedirectURLs, readPolicies, readJWTTemplates} {
 		if err := read(tx, s); err != nil {
 			return nil, err
 		}

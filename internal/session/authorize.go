@@ -29,13 +29,10 @@ func (c *Core) check(env *project.Environment, ask *authorizationCheck, row *use
 	if err != nil {
 		return nil, err
 	}
-	granting := env.Policy().Granting(rolesInForce(u), ask.ResourceID, ask.Action)
+	policy := env.Policy()
+	granting := policy.Granting(policy.InForce(u.Roles), ask.ResourceID, ask.Action)
 	if len(granting) == 0 {
 		return nil, errUnauthorized
 	}
 	return &verdict{true, granting}, nil
 }
-
-// rolesInForce are a user's roles as sessions list them. SDKs grant from this
-// list alone, so the role that everybody holds is in it.
-func rolesInForce(u *user.User) []string { return append([]string{project.DefaultRole}, u.Roles...) }

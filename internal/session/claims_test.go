@@ -83,7 +83,7 @@ func FuzzClaims(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, name := range reservedClaims {
+		for _, name := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"} {
 			if _, has := got.object[name]; has && len(b.object) > 0 {
 				t.Errorf("the reserved claim %s survived", name)
 			}

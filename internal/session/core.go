@@ -41,6 +41,10 @@ type Config struct {
 	// Observe is told about every attempt to log in: the factor's type, and
 	// "success" or the error_type that refused it. It may be nil.
 	Observe func(factor, outcome string)
+	// Oversized is told about a JWT that was signed without the claims of the
+	// environment's template, because they are larger than JWTs may hold for this
+	// user. It may be nil.
+	Oversized func(env *project.Environment, userID string)
 }
 
 // Core is the session core. Every factor logs in through it.
@@ -53,6 +57,7 @@ type Core struct {
 	locked    func(tx *store.Tx, env *project.Environment, row *user.Row) error
 	started   func(tx *store.Tx, env *project.Environment, row *user.Row, seen Attributes) error
 	observe   func(factor, outcome string)
+	oversized func(env *project.Environment, userID string)
 	keyCache  keyCache
 	jwts      *jwtCache
 }
@@ -62,6 +67,9 @@ func New(c Config) *Core {
 	if c.Observe == nil {
 		c.Observe = func(string, string) {}
 	}
+	if c.Oversized == nil {
+		c.Oversized = func(*project.Environment, string) {}
+	}
 	if c.Locked == nil {
 		c.Locked = func(*store.Tx, *project.Environment, *user.Row) error { return nil }
 	}
@@ -70,7 +78,7 @@ func New(c Config) *Core {
 	}
 	return &Core{
 		db: c.DB, keyring: c.Keyring, users: c.Users, projects: c.Projects, publicURL: c.PublicURL,
-		locked: c.Locked, started: c.Started, observe: c.Observe,
+		locked: c.Locked, started: c.Started, observe: c.Observe, oversized: c.Oversized,
 		keyCache: keyCache{sets: map[string]*keySet{}}, jwts: newJWTCache(cachedJWTs),
 	}
 }
@@ -215,42 +223,45 @@ func (c *Core) show(ctx context.Context, env *project.Environment, s *issued, ou
 			return err
 		}
 	}
-	jwt, roles, err := c.jwt(ctx, env, s)
+	signed, err := c.jwt(ctx, env, s)
 	if err != nil {
 		return err
 	}
-	out.SessionToken, out.SessionJWT, out.Session = s.token, jwt, s.record.wire(roles)
+	out.SessionToken, out.SessionJWT, out.Session = s.token, signed.token, s.record.wire(signed.roles, signed.claims)
 	c.keepFromScripts(ctx, s.record, out)
 	return nil
 }
 
 // jwt returns a JWT for a session that was just read: one signed moments ago
 // from exactly the same rows, or a new one.
-func (c *Core) jwt(ctx context.Context, env *project.Environment, s *issued) (string, []string, error) {
+func (c *Core) jwt(ctx context.Context, env *project.Environment, s *issued) (*signedJWT, error) {
 	keys, err := c.keys(ctx, env)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	now := c.db.Now()
 	key := keys.signing(env.Config.JWTAlgorithm(), now)
 	if key == nil {
-		return "", nil, errNoKey
+		return nil, errNoKey
 	}
 	made := jwtKey{session: s.record.Version, user: s.user.Version, config: env.Version, kid: key.ID, issuer: c.Issuer(env)}
 	if hit := c.jwts.get(s.record.ID, made, now.Add(-env.Config.JWTReuse())); hit != nil {
-		return hit.token, hit.roles, nil
+		return hit, nil
 	}
 	u, err := s.user.User()
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	roles := rolesInForce(u)
-	token, err := c.mint(env, key, s.record, roles, now)
-	if err != nil {
-		return "", nil, err
+	signed := &signedJWT{key: made, roles: env.Policy().InForce(u.Roles), signedAt: now}
+	claims := c.claims(env, s.record, u, signed.roles)
+	if signed.claims, err = claims.written(); err != nil {
+		return nil, err
 	}
-	c.jwts.set(s.record.ID, &cachedJWT{key: made, token: token, roles: roles, signedAt: now})
-	return token, roles, nil
+	if signed.token, err = c.mint(env, key, s.record, claims, signed.roles, now); err != nil {
+		return nil, err
+	}
+	c.jwts.set(s.record.ID, signed)
+	return signed, nil
 }
 
 // keepFromScripts moves the tokens of an answer to a browser into HttpOnly

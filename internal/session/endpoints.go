@@ -115,7 +115,7 @@ func (c *Core) access(ctx context.Context, env *project.Environment, which selec
 			r.LastAccessedAt = tx.Now
 			return touch(tx, env.ID, r.ID, tx.Now)
 		}
-		if err := r.extend(tx, req.SessionDurationMinutes, req.SessionCustomClaims); err != nil {
+		if err := r.extend(tx, env, req.SessionDurationMinutes, req.SessionCustomClaims); err != nil {
 			return err
 		}
 		return update(tx, r)
@@ -179,9 +179,10 @@ func (c *Core) list(ctx context.Context, req *listRequest) (*listResponse, error
 		if err != nil {
 			return err
 		}
+		roles := env.Policy().InForce(u.Roles)
 		records, err := listActive(tx, env.ID, row.UserID)
 		for _, r := range records {
-			resp.Sessions = append(resp.Sessions, r.wire(rolesInForce(u)))
+			resp.Sessions = append(resp.Sessions, r.wire(roles, c.claims(env, r, u, roles)))
 		}
 		return err
 	})

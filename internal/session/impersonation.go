@@ -77,7 +77,7 @@ func (c *Core) impersonate(ctx context.Context, tx *store.Tx, env *project.Envir
 	}
 	minutes := impersonationMinutes
 	r.Attributes = Started(ctx, nil)
-	if err := r.extend(tx, &minutes, Claims{}); err != nil {
+	if err := r.extend(tx, env, &minutes, Claims{}); err != nil {
 		return nil, err
 	}
 	if err := insert(tx, r); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/id"
+	"gatehouse/internal/jwttemplate"
 	"gatehouse/internal/project"
 )
 
@@ -48,17 +50,16 @@ func (c *Core) Issuer(env *project.Environment) string {
 	return c.publicURL()
 }
 
-// mint signs a session JWT. It never outlives the session.
-func (c *Core) mint(env *project.Environment, key *Key, r *Record, roles []string, now time.Time) (string, error) {
+// mint signs a session JWT. It never outlives the session. What belongs to the
+// token itself is written over the custom claims.
+func (c *Core) mint(env *project.Environment, key *Key, r *Record, custom Claims, roles []string, now time.Time) (string, error) {
 	expires := now.Add(jwtLifetime)
 	if r.ExpiresAt.Before(expires) {
 		expires = r.ExpiresAt
 	}
 	claims := map[string]any{}
-	for name, value := range r.Claims.object {
-		claims[name] = value
-	}
-	claims["iss"], claims["aud"], claims["sub"] = c.Issuer(env), []string{env.ID}, r.UserID
+	maps.Copy(claims, custom.object)
+	claims["iss"], claims["aud"], claims["sub"] = c.Issuer(env), env.Audience(jwttemplate.Session), r.UserID
 	claims["iat"], claims["nbf"], claims["exp"] = now.Unix(), now.Unix(), expires.Unix()
 	claims[sessionClaim] = jwtSession{
 		ID: r.ID, StartedAt: Timestamp(r.StartedAt), LastAccessedAt: Timestamp(r.LastAccessedAt), ExpiresAt: Timestamp(r.ExpiresAt),
@@ -214,10 +215,12 @@ type jwtKey struct {
 	kid, issuer string
 }
 
-type cachedJWT struct {
+// signedJWT is a JWT with what the session beside it shows.
+type signedJWT struct {
 	key      jwtKey
 	token    string
 	roles    []string
+	claims   Claims // as text alone, which is smaller to remember
 	signedAt time.Time
 }
 
@@ -230,16 +233,16 @@ const maxCachedJWT = 8 << 10
 // it is full, so its memory is bounded.
 type jwtCache struct {
 	mu       sync.Mutex
-	young    map[string]*cachedJWT
-	old      map[string]*cachedJWT
+	young    map[string]*signedJWT
+	old      map[string]*signedJWT
 	capacity int
 }
 
 func newJWTCache(capacity int) *jwtCache {
-	return &jwtCache{young: map[string]*cachedJWT{}, old: map[string]*cachedJWT{}, capacity: capacity}
+	return &jwtCache{young: map[string]*signedJWT{}, old: map[string]*signedJWT{}, capacity: capacity}
 }
 
-func (c *jwtCache) get(sessionID string, key jwtKey, newerThan time.Time) *cachedJWT {
+func (c *jwtCache) get(sessionID string, key jwtKey, newerThan time.Time) *signedJWT {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entry := c.young[sessionID]
@@ -254,7 +257,7 @@ func (c *jwtCache) get(sessionID string, key jwtKey, newerThan time.Time) *cache
 	return entry
 }
 
-func (c *jwtCache) set(sessionID string, entry *cachedJWT) {
+func (c *jwtCache) set(sessionID string, entry *signedJWT) {
 	if len(entry.token) > maxCachedJWT {
 		return
 	}
@@ -263,9 +266,9 @@ func (c *jwtCache) set(sessionID string, entry *cachedJWT) {
 	c.put(sessionID, entry)
 }
 
-func (c *jwtCache) put(sessionID string, entry *cachedJWT) {
+func (c *jwtCache) put(sessionID string, entry *signedJWT) {
 	if len(c.young) >= c.capacity {
-		c.young, c.old = map[string]*cachedJWT{}, c.young
+		c.young, c.old = map[string]*signedJWT{}, c.young
 	}
 	c.young[sessionID] = entry
 }

@@ -7,6 +7,7 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/emaillink"
 	"gatehouse/internal/event"
+	"gatehouse/internal/jwttemplate"
 	"gatehouse/internal/project"
 	"gatehouse/internal/store"
 	"gatehouse/internal/user"
@@ -324,7 +325,7 @@ func (c *Core) joinOrStart(ctx context.Context, tx *store.Tx, j *join, row *user
 		return nil, err
 	}
 	r.Attributes = clientAttributes(ctx, proof, r.Attributes)
-	if err := r.extend(tx, j.minutes, j.claims); err != nil {
+	if err := r.extend(tx, j.env, j.minutes, j.claims); err != nil {
 		return nil, err
 	}
 	if !fresh {
@@ -361,8 +362,8 @@ func clientAttributes(ctx context.Context, proof *Proof, old Attributes) Attribu
 
 // extend moves the expiry to the given number of minutes from now and merges
 // claims. Every change of what a JWT shows moves the version.
-func (r *Record) extend(tx *store.Tx, minutes *int, claims Claims) error {
-	merged, err := r.Claims.merged(claims)
+func (r *Record) extend(tx *store.Tx, env *project.Environment, minutes *int, claims Claims) error {
+	merged, err := r.Claims.mergedOver(env.JWTTemplate(jwttemplate.Session).Template(), claims)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"gatehouse/internal/jwttemplate"
 	"gatehouse/internal/project"
 	"gatehouse/internal/sandbox"
 	"gatehouse/internal/user"
@@ -80,7 +81,7 @@ func (c *Core) sandboxSession(ctx context.Context, factor Factor, claims Claims)
 		// Nothing is stored, so nothing but the moment tells two of them apart.
 		Version: now.UnixNano(),
 	}
-	if r.Claims, err = r.Claims.merged(claims); err != nil {
+	if r.Claims, err = r.Claims.mergedOver(project.CallerFrom(ctx).Env.JWTTemplate(jwttemplate.Session).Template(), claims); err != nil {
 		return nil, err
 	}
 	if err := r.Factors.authenticated(factor, sandbox.SessionStart); err != nil {

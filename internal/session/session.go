@@ -54,12 +54,12 @@ type Record struct {
 // decides, not the clean-up job.
 func (r *Record) Alive(now time.Time) bool { return now.Before(r.ExpiresAt) }
 
-// wire is the session as the wire shows it.
-func (r *Record) wire(roles []string) *Session {
+// wire is the session as the wire shows it, with the roles and claims in force.
+func (r *Record) wire(roles []string, claims Claims) *Session {
 	return &Session{
 		SessionID: r.ID, UserID: r.UserID, AuthenticationFactors: r.Factors, Roles: roles,
 		StartedAt: Timestamp(r.StartedAt), LastAccessedAt: Timestamp(r.LastAccessedAt), ExpiresAt: Timestamp(r.ExpiresAt),
-		Attributes: r.Attributes, CustomClaims: r.Claims,
+		Attributes: r.Attributes, CustomClaims: claims,
 	}
 }
 
