@@ -46,6 +46,7 @@ type Config struct {
 type Service struct {
 	c      Config
 	opened openSenders
+	known  project.Memo[route, []*SenderInfo]
 
 	turnWait time.Duration
 }

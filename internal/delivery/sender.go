@@ -80,7 +80,7 @@ func (s *Service) AddSender(ctx context.Context, env *project.Environment, n New
 		return nil, err
 	}
 	info := &SenderInfo{Channel: n.Channel, Kind: n.Kind, Summary: summary, sealed: sealed}
-	err = s.c.DB.Update(ctx, func(tx *store.Tx) error {
+	err = s.c.Projects.Configure(ctx, func(tx *store.Tx) error {
 		first, last, err := positions(tx, env.ID, n.Channel)
 		if err != nil {
 			return err
@@ -123,9 +123,9 @@ func (s *Service) Senders(ctx context.Context, env *project.Environment) (list [
 }
 
 // RemoveSender takes a sender away. Its connections end here at once, and in
-// other processes before they send their next message this way.
+// other processes before they send a message after they have seen it.
 func (s *Service) RemoveSender(ctx context.Context, env *project.Environment, senderID string) error {
-	err := s.c.DB.Update(ctx, func(tx *store.Tx) error {
+	err := s.c.Projects.Configure(ctx, func(tx *store.Tx) error {
 		n, err := deleteSender(tx, env.ID, senderID)
 		if err == nil && n == 0 {
 			err = errSenderNotFound
@@ -168,10 +168,12 @@ func (s *Service) Test(ctx context.Context, env *project.Environment, senderID s
 // sendersFor opens the senders of a channel. A test environment without one
 // keeps its messages in the mailbox.
 func (s *Service) sendersFor(ctx context.Context, env *project.Environment, c Channel) ([]*openSender, error) {
-	var infos []*SenderInfo
-	err := s.c.DB.View(ctx, func(tx *store.Tx) (err error) {
-		infos, err = senders(tx, env.ID, c)
-		return err
+	infos, err := s.known.Get(s.c.Projects, route{env.ID, c}, func() (infos []*SenderInfo, err error) {
+		err = s.c.DB.View(ctx, func(tx *store.Tx) error {
+			infos, err = senders(tx, env.ID, c)
+			return err
+		})
+		return infos, err
 	})
 	if err != nil {
 		return nil, err
@@ -191,6 +193,12 @@ func (s *Service) sendersFor(ctx context.Context, env *project.Environment, c Ch
 		list = append(list, one)
 	}
 	return list, nil
+}
+
+// route is what senders are chosen by.
+type route struct {
+	envID   string
+	channel Channel
 }
 
 // broken is a sender that could not be opened. It fails in its turn, so that

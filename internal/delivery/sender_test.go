@@ -99,7 +99,7 @@ func TestSettingsAreChecked(t *testing.T) {
 // setSettings changes a sender's row as nothing of ours does yet.
 func (w *world) setSettings(senderID string, sealed []byte) {
 	w.t.Helper()
-	w.must(w.db.Update(w.t.Context(), func(tx *store.Tx) error {
+	w.must(w.config.Projects.Configure(w.t.Context(), func(tx *store.Tx) error {
 		_, err := tx.Exec(`UPDATE senders SET sealed = $1 WHERE id = $2`, sealed, senderID)
 		return err
 	}))

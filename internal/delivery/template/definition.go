@@ -151,7 +151,7 @@ func (s *Service) Save(ctx context.Context, projectID string, t Template) error 
 	if err != nil {
 		return err
 	}
-	return s.db.Update(ctx, func(tx *store.Tx) error {
+	return s.projects.Configure(ctx, func(tx *store.Tx) error {
 		old, err := lockTemplate(tx, projectID, t.ID)
 		switch {
 		case err != nil:
@@ -193,7 +193,7 @@ func (s *Service) List(ctx context.Context, projectID string) (list []*Template,
 
 // Delete removes a template that is the default of no type.
 func (s *Service) Delete(ctx context.Context, projectID, templateID string) error {
-	return s.db.Update(ctx, func(tx *store.Tx) error {
+	return s.projects.Configure(ctx, func(tx *store.Tx) error {
 		typ, err := lockTemplate(tx, projectID, templateID)
 		if err != nil {
 			return err
@@ -218,7 +218,7 @@ func (s *Service) SetDefault(ctx context.Context, projectID string, typ delivery
 	if !slices.Contains(Types(), typ) {
 		return unknownType(typ)
 	}
-	return s.db.Update(ctx, func(tx *store.Tx) error {
+	return s.projects.Configure(ctx, func(tx *store.Tx) error {
 		have, err := lockTemplate(tx, projectID, templateID)
 		switch {
 		case err != nil:
@@ -241,7 +241,7 @@ func (s *Service) UnsetDefault(ctx context.Context, projectID string, typ delive
 	case typ == Prebuilt:
 		return errParameters.WithMessage("The default of PREBUILT cannot be unset. Make another template the default.")
 	}
-	return s.db.Update(ctx, func(tx *store.Tx) error { return deleteDefault(tx, projectID, typ) })
+	return s.projects.Configure(ctx, func(tx *store.Tx) error { return deleteDefault(tx, projectID, typ) })
 }
 
 func unknownType(typ delivery.Type) error {

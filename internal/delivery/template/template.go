@@ -47,6 +47,13 @@ var shapes = map[delivery.Type]shape{
 type Service struct {
 	db       *store.DB
 	projects *project.Service
+	chosen   project.Memo[choice, *Template]
+}
+
+// choice is what the template of a message is chosen by.
+type choice struct {
+	projectID, templateID string
+	typ                   delivery.Type
 }
 
 // New returns the service.
@@ -72,10 +79,12 @@ func (s *Service) Render(ctx context.Context, environmentID string, m *delivery.
 		renderPhone(env, m, e)
 		return e, nil
 	}
-	var t *Template
-	err = s.db.View(ctx, func(tx *store.Tx) (err error) {
-		t, err = choose(tx, env.ProjectID, m)
-		return err
+	t, err := s.chosen.Get(s.projects, choice{env.ProjectID, m.TemplateID, m.Type}, func() (t *Template, err error) {
+		err = s.db.View(ctx, func(tx *store.Tx) error {
+			t, err = choose(tx, env.ProjectID, m)
+			return err
+		})
+		return t, err
 	})
 	if err != nil {
 		return nil, err
