@@ -51,17 +51,17 @@ const (
 )
 
 const (
-	// DefaultURL is the service of Have I Been Pwned.
-	DefaultURL = "https://api.pwnedpasswords.com"
-	// DefaultTimeout is how long a check may take when Config says nothing.
-	DefaultTimeout = 1500 * time.Millisecond
+	// defaultURL is the service of Have I Been Pwned.
+	defaultURL = "https://api.pwnedpasswords.com"
+	// defaultTimeout is how long a check may take when Config says nothing.
+	defaultTimeout = 1500 * time.Millisecond
 )
 
 // Config is what a Checker is made from. The zero Config looks nowhere.
 type Config struct {
 	Source  string        // SourceAPI, SourceOffline or SourceOff; "" is off
-	URL     string        // of the range API; "" is DefaultURL
-	Timeout time.Duration // of a check that asks the API, with everything in it; 0 is DefaultTimeout
+	URL     string        // of the range API; "" is defaultURL
+	Timeout time.Duration // of a check that asks the API, with everything in it; 0 is defaultTimeout
 	Bundle  string        // path of the bundle
 	Now     func() time.Time
 	Logger  *slog.Logger // told when the source fails and when it is back; nil for nobody
@@ -87,10 +87,10 @@ type Checker struct {
 // sound bundle; it calls nobody.
 func New(c Config) (*Checker, error) {
 	if c.URL == "" {
-		c.URL = DefaultURL
+		c.URL = defaultURL
 	}
 	if c.Timeout <= 0 {
-		c.Timeout = DefaultTimeout
+		c.Timeout = defaultTimeout
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -130,7 +130,7 @@ func parseURL(raw string) (*url.URL, error) {
 		err = errors.New(verdict.Message) // for whoever runs the server, who needs the setting's name, too
 	}
 	if err != nil {
-		return nil, fmt.Errorf("--breach-url is not a URL such as %s: %w", DefaultURL, err)
+		return nil, fmt.Errorf("--breach-url is not a URL such as %s: %w", defaultURL, err)
 	}
 	return u, nil
 }

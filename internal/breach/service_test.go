@@ -432,7 +432,7 @@ func TestSecurity65PasswordInLogs(t *testing.T) {
 // The range API's address is checked as that of any other call: its own name
 // must be public, and no mirror is at an address that hands out credentials.
 func TestWhereTheAPIMayBe(t *testing.T) {
-	if p := policyOf(Config{URL: DefaultURL}); p.AllowHTTP || p.AllowPrivate != nil || p.Redirects != 0 {
+	if p := policyOf(Config{URL: defaultURL}); p.AllowHTTP || p.AllowPrivate != nil || p.Redirects != 0 {
 		t.Errorf("the service's policy is %+v", p)
 	}
 	if p := policyOf(Config{URL: "https://mirror.internal"}); p.AllowHTTP || p.AllowPrivate == nil || p.Redirects != 0 {

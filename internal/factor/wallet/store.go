@@ -50,10 +50,11 @@ func reserved(tx *store.Tx, envID string, w wallet, asker string) (userID string
 }
 
 // challengesOf returns what a wallet was asked to sign since an instant, at most
-// maxCandidates: first for the asker and for users who add it, then the newest.
+// maxCandidates: first what this asker was given, then what users who add the wallet
+// were, then the newest.
 func challengesOf(tx *store.Tx, envID string, w wallet, asker string, since time.Time) (list []*challenge, err error) {
 	rows, err := tx.Query(`SELECT `+challengeColumns+` FROM wallet_challenges WHERE environment_id = $1 AND wallet = $2 AND expires_at > $3
-		ORDER BY CASE WHEN asker = $4 OR substr(asker, 1, 5) = 'user ' THEN 0 ELSE 1 END, created_at DESC LIMIT $5`,
+		ORDER BY CASE WHEN asker = $4 THEN 0 WHEN substr(asker, 1, 5) = 'user ' THEN 1 ELSE 2 END, created_at DESC LIMIT $5`,
 		envID, w.key(), store.Millis(since), asker, int64(maxCandidates))
 	if err != nil {
 		return nil, err
