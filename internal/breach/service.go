@@ -70,7 +70,7 @@ var everywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustPa
 // where the operator says, by http only when that is what was said.
 func policyOf(c Config) outbound.Policy {
 	policy := outbound.Policy{Timeout: c.Timeout, MaxBody: maxAnswer}
-	if c.URL != DefaultURL {
+	if c.URL != defaultURL {
 		policy.AllowPrivate, policy.AllowHTTP = everywhere, strings.HasPrefix(strings.ToLower(c.URL), "http:")
 	}
 	return policy
