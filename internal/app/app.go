@@ -22,6 +22,7 @@ import (
 	"gatehouse/internal/factor/biometric"
 	"gatehouse/internal/factor/impersonation"
 	"gatehouse/internal/factor/magiclink"
+	"gatehouse/internal/factor/oauth"
 	"gatehouse/internal/factor/otp"
 	"gatehouse/internal/factor/password"
 	"gatehouse/internal/factor/totp"
@@ -71,6 +72,7 @@ type App struct {
 	TOTPs         *totp.Service
 	Biometrics    *biometric.Service
 	Wallets       *wallet.Service
+	OAuth         *oauth.Service
 	Impersonation *impersonation.Service
 	Messages      *delivery.Service
 	Mailbox       *mailbox.Service
@@ -222,8 +224,11 @@ func (a *App) build() error {
 	if a.Wallets, err = a.newWallets(); err != nil {
 		return err
 	}
+	if a.OAuth, err = a.newOAuth(); err != nil {
+		return err
+	}
 	a.Impersonation = impersonation.New(a.DB, a.Sessions)
-	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.Passwords.Hooks(), a.TOTPs.Hooks(), a.Biometrics.Hooks(), a.Wallets.Hooks(), a.Impersonation.Hooks(), a.Notices.Hooks())
+	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.Passwords.Hooks(), a.TOTPs.Hooks(), a.Biometrics.Hooks(), a.Wallets.Hooks(), a.OAuth.Hooks(), a.Impersonation.Hooks(), a.Notices.Hooks())
 	a.Outbox = a.newQueue()
 	a.metrics.watch(a.Projects, a.Messages, a.Outbox)
 	return nil

@@ -17,18 +17,21 @@ import (
 // open lists every route that needs no credential, each with its reason: a
 // route that is not here must refuse all the wrong callers below.
 var open = map[string]string{
-	"GET /healthz":                        "load balancers ask it",
-	"GET /readyz":                         "load balancers ask it",
-	"GET /openapi.json":                   "describes the API, holds no data",
-	"GET /reference":                      "describes the API, holds no data",
-	"GET /clientside-services/index.html": "reads phone numbers in the browser, holds no data",
-	"GET /ui/*":                           "scripts and styles of the pages",
-	"POST /sdk/v1/events":                 "telemetry that is read and dropped",
-	"GET /v1/sessions/jwks/{project_id}":  "public keys",
-	"GET /.well-known/webauthn":           "related origins, read by browsers",
-	"GET /metrics":                        "has a bearer token of its own",
-	"GET /v1/magic_links/redirect":        "people open it from their mail; it changes nothing",
-	"POST /v1/magic_links/redirect":       "the button of the same page",
+	"GET /healthz":                          "load balancers ask it",
+	"GET /readyz":                           "load balancers ask it",
+	"GET /openapi.json":                     "describes the API, holds no data",
+	"GET /reference":                        "describes the API, holds no data",
+	"GET /clientside-services/index.html":   "reads phone numbers in the browser, holds no data",
+	"GET /ui/*":                             "scripts and styles of the pages",
+	"POST /sdk/v1/events":                   "telemetry that is read and dropped",
+	"GET /v1/sessions/jwks/{project_id}":    "public keys",
+	"GET /.well-known/webauthn":             "related origins, read by browsers",
+	"GET /metrics":                          "has a bearer token of its own",
+	"GET /v1/magic_links/redirect":          "people open it from their mail; it changes nothing",
+	"POST /v1/magic_links/redirect":         "the button of the same page",
+	"GET /v1/public/oauth/{provider}/start": "names an environment by its public token, and sends browsers to providers",
+	"GET /v1/oauth/callback/{callback_id}":  "providers send browsers back to it; the state says who began",
+	"POST /v1/oauth/callback/{callback_id}": "the same, from providers that post a form",
 }
 
 // TestAuthorisationMatrix is security case 23: every route of the table, every
@@ -115,6 +118,7 @@ var anonymous = map[string]bool{
 	"POST /sdk/v1/crypto_wallets/authenticate/start/primary": true,
 	"POST /sdk/v1/biometrics/authenticate/start":             true,
 	"POST /sdk/v1/biometrics/authenticate":                   true,
+	"POST /sdk/v1/oauth/authenticate":                        true,
 }
 
 // TestNobodyIsSignedInByAPublicToken: behind the browser's door a public token
@@ -132,7 +136,7 @@ func TestNobodyIsSignedInByAPublicToken(t *testing.T) {
 			continue
 		}
 		path := strings.NewReplacer("{", "", "}", "").Replace(e.Path)
-		body := map[string]any{"domain": "localhost", "public_key_credential": credential, "email": "b@example.com", "phone_number": "+12025550123", "totp_code": "123456", "recovery_code": "a1b2-c3d4-e5f6", "password": "mauve tractor sings 41"}
+		body := map[string]any{"domain": "localhost", "public_key_credential": credential, "email": "b@example.com", "phone_number": "+12025550123", "totp_code": "123456", "recovery_code": "a1b2-c3d4-e5f6", "password": "mauve tractor sings 41", "provider": "google"}
 		if strings.Contains(path, "crypto_wallets/authenticate") {
 			body["crypto_wallet_type"], body["crypto_wallet_address"] = "ethereum", "0x52908400098527886e0f7030069857d2e4169ee7"
 		}

@@ -12,6 +12,7 @@ import (
 	"gatehouse/internal/event"
 	"gatehouse/internal/factor/biometric"
 	"gatehouse/internal/factor/impersonation"
+	"gatehouse/internal/factor/oauth"
 	"gatehouse/internal/factor/otp"
 	"gatehouse/internal/factor/totp"
 	"gatehouse/internal/factor/wallet"
@@ -41,7 +42,7 @@ const (
 // Purged counts what one purge took away.
 type Purged struct {
 	Sessions   int `json:"sessions"`   // expired sessions and retired signing keys
-	Challenges int `json:"challenges"` // of ceremonies whose time is over
+	Challenges int `json:"challenges"` // of ceremonies whose time is over, and sign-ins with providers
 	Users      int `json:"users"`      // brought up to date: factors never proven, locks that ran out
 	Events     int `json:"events"`     // older than the retention
 	Jobs       int `json:"jobs"`       // failed for good, and for longer than that
@@ -62,6 +63,7 @@ func (a *App) Purge(ctx context.Context, budget int) (Purged, error) {
 		{&p.Challenges, webauthn.Purge},
 		{&p.Challenges, count(biometric.Purge)},
 		{&p.Challenges, count(wallet.Purge)},
+		{&p.Challenges, count(oauth.Purge)},
 		{&p.Limits, count(ratelimit.Purge)},
 		{&p.Links, count(emaillink.Purge)},
 		{&p.Links, count(impersonation.Purge)},

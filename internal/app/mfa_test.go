@@ -40,6 +40,7 @@ var acts = []act{
 	{"add an authenticator app", "POST /sdk/v1/totps", always(fields{}), "", []string{"", "active_totp_exists", "pending_totp_exists"}},
 	{"read recovery codes", "POST /sdk/v1/totps/recovery_codes", always(fields{}), "", []string{"", "totps_not_found_for_user"}},
 	{"add a wallet", "POST /sdk/v1/crypto_wallets/authenticate/start/secondary", newWallet, "", done},
+	{"add an account at a provider", "POST /sdk/v1/oauth/attach", always(fields{"provider": "google"}), "", []string{"oauth_config_not_found"}},
 	{"delete an address", "DELETE /sdk/v1/users/emails/{factor_id}", nil, id.Email, []string{"email_not_found"}},
 	{"delete a number", "DELETE /sdk/v1/users/phone_numbers/{factor_id}", nil, id.Phone, []string{"phone_number_not_found"}},
 	{"delete a passkey", "DELETE /sdk/v1/users/webauthn_registrations/{factor_id}", nil, id.WebAuthn, []string{"webauthn_registration_not_found"}},

@@ -19,6 +19,8 @@ func (a *App) routes() []wire.Endpoint {
 		a.TOTPs.Endpoints(),
 		a.Biometrics.Endpoints(),
 		a.Wallets.Endpoints(),
+		a.OAuth.Endpoints(),
+		a.oauthPages(),
 		a.Impersonation.Endpoints(),
 		a.hop(),
 		a.account().Endpoints(),

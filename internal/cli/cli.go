@@ -31,15 +31,16 @@ type commands struct {
 	Config  configCommand  `cmd:"" group:"run" help:"Show the settings in force and where each comes from."`
 	Migrate migrateCommand `cmd:"" group:"run" help:"Bring the database to this version. Servers do the same when they start."`
 
-	Project     projectCommands     `cmd:"" group:"configure" help:"Projects: create, list."`
-	Environment environmentCommands `cmd:"" group:"configure" help:"Environments and their settings: list, show, create, get, set."`
-	Secret      secretCommands      `cmd:"" group:"configure" help:"Secrets of servers that call the API: create, list, revoke."`
-	PublicToken publicTokenCommands `cmd:"" group:"configure" help:"Public tokens of pages and apps: create, list, revoke."`
-	RedirectURL redirectURLCommands `cmd:"" name:"redirect-url" group:"configure" help:"Addresses people may be sent back to: add, list, remove."`
-	Domain      domainCommands      `cmd:"" group:"configure" help:"Origins whose pages may use the browser's API: add, list, remove."`
-	Template    templateCommands    `cmd:"" group:"configure" help:"Templates of e-mails: list, show, set, delete, default, preview."`
-	Sender      senderCommands      `cmd:"" group:"configure" help:"Who sends e-mails, SMS and WhatsApp messages: add, list, test, remove."`
-	SDKConfig   sdkConfigCommands   `cmd:"" name:"sdk-config" group:"configure" help:"Switches of the browser's API, one per product: get, set."`
+	Project       projectCommands     `cmd:"" group:"configure" help:"Projects: create, list."`
+	Environment   environmentCommands `cmd:"" group:"configure" help:"Environments and their settings: list, show, create, get, set."`
+	Secret        secretCommands      `cmd:"" group:"configure" help:"Secrets of servers that call the API: create, list, revoke."`
+	PublicToken   publicTokenCommands `cmd:"" group:"configure" help:"Public tokens of pages and apps: create, list, revoke."`
+	RedirectURL   redirectURLCommands `cmd:"" name:"redirect-url" group:"configure" help:"Addresses people may be sent back to: add, list, remove."`
+	Domain        domainCommands      `cmd:"" group:"configure" help:"Origins whose pages may use the browser's API: add, list, remove."`
+	Template      templateCommands    `cmd:"" group:"configure" help:"Templates of e-mails: list, show, set, delete, default, preview."`
+	Sender        senderCommands      `cmd:"" group:"configure" help:"Who sends e-mails, SMS and WhatsApp messages: add, list, test, remove."`
+	SDKConfig     sdkConfigCommands   `cmd:"" name:"sdk-config" group:"configure" help:"Switches of the browser's API, one per product: get, set."`
+	OAuthProvider oauthCommands       `cmd:"" name:"oauth-provider" group:"configure" help:"Identity providers that people sign in with: list, show, set, remove, enable, disable."`
 
 	User        userCommands       `cmd:"" group:"look after" help:"Users: get, search, unlock, delete."`
 	Impersonate impersonateCommand `cmd:"" group:"look after" help:"Make a one-time link with which you act as a user for an hour."`

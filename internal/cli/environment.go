@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gatehouse/internal/app"
+	"gatehouse/internal/factor/oauth"
 	"gatehouse/internal/id"
 	"gatehouse/internal/project"
 )
@@ -50,11 +51,12 @@ func (c *environmentShow) Run(t *Terminal) error {
 		if c.JSON {
 			return t.json(struct {
 				environmentView
-				Secrets      []project.Secret           `json:"secrets"`
-				PublicTokens []project.PublicToken      `json:"public_tokens"`
-				RedirectURLs []project.RedirectURL      `json:"redirect_urls"`
-				Settings     map[string]json.RawMessage `json:"settings"`
-			}{viewEnvironment(env), list(env.Secrets), env.PublicTokens, list(env.RedirectURLs), byPath(settings)})
+				OAuthCallbackID string                     `json:"oauth_callback_id"`
+				Secrets         []project.Secret           `json:"secrets"`
+				PublicTokens    []project.PublicToken      `json:"public_tokens"`
+				RedirectURLs    []project.RedirectURL      `json:"redirect_urls"`
+				Settings        map[string]json.RawMessage `json:"settings"`
+			}{viewEnvironment(env), oauth.CallbackID(env), list(env.Secrets), env.PublicTokens, list(env.RedirectURLs), byPath(settings)})
 		}
 		return t.showEnvironment(env, settings)
 	})
@@ -65,6 +67,7 @@ func (t *Terminal) showEnvironment(env *project.Environment, settings []project.
 	facts.add("project", env.ProjectName)
 	facts.add("environment", fmt.Sprintf("%s (%s)", env.Kind, env.Name))
 	facts.add("project_id", env.ID)
+	facts.add("oauth callback", oauth.CallbackID(env))
 	facts.add("created", when(env.CreatedAt))
 	for _, p := range env.PublicTokens {
 		facts.add("public token", p.Token)

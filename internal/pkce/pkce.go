@@ -43,11 +43,16 @@ func Verify(challenge, verifier string) error {
 	case !validVerifier(verifier):
 		return errVerifier
 	}
-	sum := sha256.Sum256([]byte(verifier))
-	if !secret.Equal(base64.RawURLEncoding.EncodeToString(sum[:]), challenge) {
+	if !secret.Equal(Challenge(verifier), challenge) {
 		return errMismatch
 	}
 	return nil
+}
+
+// Challenge is the code_challenge of a verifier.
+func Challenge(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // validVerifier checks RFC 7636, section 4.1. SDKs make verifiers of 16

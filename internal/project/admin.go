@@ -81,6 +81,7 @@ func createEnvironment(tx *store.Tx, projectID, projectName string, kind id.Env,
 		env.Config.SDK.Basic.Enabled = true
 		env.Config.SDK.MagicLinks = SDKMagicLinks{LoginOrCreate: true, Send: true}
 		env.Config.SDK.Passwords = SDKPasswords{Enabled: true}
+		env.Config.SDK.OAuth = SDKOAuth{Enabled: true}
 		env.Config.SDK.OTPs = SDKOTPs{
 			SMSLoginOrCreate: true, SMSSend: true, WhatsAppLoginOrCreate: true, WhatsAppSend: true, EmailLoginOrCreate: true, EmailSend: true,
 		}

@@ -91,6 +91,7 @@ func (s *Service) bootstrap(ctx context.Context, req *bootstrapRequest) (*bootst
 		EmailDomains:           []string{},
 		PKCEForEmailMagicLinks: env.Config.SDK.MagicLinks.PKCERequired,
 		PKCEForPasswordResets:  env.Config.SDK.Passwords.PKCERequired,
+		PKCEForOAuth:           env.Config.SDK.OAuth.PKCERequired,
 		PasswordConfig:         luds,
 		DFPProtectedAuthMode:   "OBSERVATION",
 		RBACPolicy:             env.Policy(),

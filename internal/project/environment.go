@@ -152,6 +152,7 @@ type SDKConfig struct {
 	MagicLinks        SDKMagicLinks        `json:"magic_links"`
 	OTPs              SDKOTPs              `json:"otps"`
 	Passwords         SDKPasswords         `json:"passwords"`
+	OAuth             SDKOAuth             `json:"oauth"`
 	TOTPs             SDKTOTPs             `json:"totps"`
 	WebAuthn          SDKWebAuthn          `json:"webauthn"`
 	Biometrics        SDKBiometrics        `json:"biometrics"`
@@ -177,6 +178,12 @@ type SDKMagicLinks struct {
 	LoginOrCreate bool `json:"login_or_create_enabled"` // anybody may ask for a link, and becomes a user by using it
 	Send          bool `json:"send_enabled"`            // users may ask for a link, and add addresses
 	PKCERequired  bool `json:"pkce_required"`           // a link works only in the browser or app that asked for it
+}
+
+// SDKOAuth switches sign-in with identity providers on for browsers.
+type SDKOAuth struct {
+	Enabled      bool `json:"enabled"`       // browsers may finish sign-ins with providers, and people add accounts
+	PKCERequired bool `json:"pkce_required"` // what comes back from a provider works only in the browser or app that set out
 }
 
 // SDKTOTPs switches authenticator apps on for browsers; Create separates
@@ -253,6 +260,8 @@ var switches = map[string]productSwitch{
 	"otps":                          {"otps.email_login_or_create_enabled", func(c *SDKConfig) bool { return c.OTPs.Any() }},
 
 	"passwords": {"passwords.enabled", func(c *SDKConfig) bool { return c.Passwords.Enabled }},
+
+	"oauth": {"oauth.enabled", func(c *SDKConfig) bool { return c.OAuth.Enabled }},
 
 	"totps":        {"totps.enabled", func(c *SDKConfig) bool { return c.TOTPs.Enabled }},
 	"totps.create": {"totps.create_totps", func(c *SDKConfig) bool { return c.TOTPs.Enabled && c.TOTPs.Create }},

@@ -31,6 +31,18 @@ const (
 	MagicLinkAbsent = "CprTtwhnRNiMBiUS2jSLcWYrfuO2POeBNdo5HhW6qTM=" // unknown
 )
 
+// Tokens of sign-ins with providers.
+const (
+	OAuth       = "hdPVZHHX0UoRa7hJTuuPHi1vlddffSnoweRbVFf5-H8g" // signs the virtual user in
+	OAuthAbsent = "59cnLELtq5cFVS6uYK9f-pAWzBkhqZl8AvLhbhOvKNWw" // unknown
+)
+
+// What else belongs to the account of the virtual user at a provider.
+const (
+	OAuthID      = "oauth-user-test-8d8d2c5e-6a35-4a7b-8f6d-6c8c9a2b1e54"
+	OAuthSubject = "10769150350006150715113082367"
+)
+
 // Passcode is the code that the virtual user types, from a message or from an
 // authenticator app.
 const Passcode = "000000"

@@ -1,0 +1,242 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/event"
+	"gatehouse/internal/factor/oauth/provider"
+	"gatehouse/internal/project"
+	"gatehouse/internal/store"
+)
+
+var (
+	errProvider    = apierr.New(400, "invalid_oauth_provider", "There is no such provider. Use one of those in the documentation, such as google.")
+	errNoConfig    = apierr.New(404, "oauth_config_not_found", "Sign-in with this provider is not set up. Set it up with `gatehouse oauth-provider set`.")
+	errNoAppleConf = apierr.New(400, "apple_oauth_config_not_found", "Sign-in with Apple is not set up. Set it up with `gatehouse oauth-provider set`.")
+)
+
+const credentialsPurpose = "oauth provider credentials"
+
+// ProviderInfo is what may be shown of a provider that an environment has set up.
+type ProviderInfo struct {
+	Name      string    `json:"provider"`
+	ClientID  string    `json:"client_id"`
+	Enabled   bool      `json:"enabled"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	sealed []byte
+}
+
+// configured is a provider with what an environment is known by there.
+type configured struct {
+	*provider.Provider
+	credentials *provider.Credentials
+}
+
+// credentialSet is what an environment has set up and switched on, at one
+// version of the configuration. It is never changed.
+type credentialSet struct {
+	version int64
+	byName  map[string]*configured
+}
+
+// findProvider finds a provider by its name in a path or a request.
+func findProvider(name string) (*provider.Provider, error) {
+	if p, ok := provider.Find(name); ok {
+		return p, nil
+	}
+	return nil, errProvider
+}
+
+// provider returns a provider that people can sign in with, or says why it is
+// none.
+func (s *Service) provider(ctx context.Context, env *project.Environment, name string) (*configured, error) {
+	if _, err := findProvider(name); err != nil {
+		return nil, err
+	}
+	set, err := s.credentials(ctx, env)
+	if err == nil && set.byName[name] == nil {
+		// It may have been set up a moment ago, on another node.
+		set, err = s.newest(ctx, env)
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch c := set.byName[name]; {
+	case c != nil:
+		return c, nil
+	case name == "apple":
+		return nil, errNoAppleConf
+	}
+	return nil, errNoConfig
+}
+
+func (s *Service) newest(ctx context.Context, env *project.Environment) (*credentialSet, error) {
+	if err := s.Projects.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	now, err := s.Projects.Environment(ctx, env.ID)
+	if err != nil {
+		return nil, err
+	}
+	if now == nil {
+		return &credentialSet{}, nil
+	}
+	return s.credentials(ctx, now)
+}
+
+// credentials returns what an environment has set up, read again when the
+// configuration has moved.
+func (s *Service) credentials(ctx context.Context, env *project.Environment) (*credentialSet, error) {
+	s.mu.RLock()
+	set := s.known[env.ID]
+	s.mu.RUnlock()
+	if set != nil && set.version >= env.Version {
+		return set, nil
+	}
+	set = &credentialSet{version: env.Version, byName: map[string]*configured{}}
+	list, err := s.List(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range list {
+		p, known := provider.Find(info.Name)
+		if !known || !info.Enabled {
+			continue
+		}
+		c, err := s.open(env, info)
+		if err != nil {
+			return nil, err
+		}
+		set.byName[info.Name] = &configured{p, c}
+	}
+	s.mu.Lock()
+	s.known[env.ID] = set
+	s.mu.Unlock()
+	return set, nil
+}
+
+func (s *Service) open(env *project.Environment, info *ProviderInfo) (*provider.Credentials, error) {
+	text, err := s.Keyring.Open(credentialsPurpose, env.ID, info.sealed)
+	if err != nil {
+		return nil, fmt.Errorf("credentials of %s: %w", info.Name, err)
+	}
+	c := &provider.Credentials{}
+	if err := json.Unmarshal(text, c); err != nil {
+		return nil, fmt.Errorf("credentials of %s: %w", info.Name, err)
+	}
+	return c, nil
+}
+
+// List returns the providers that an environment has set up, by name.
+func (s *Service) List(ctx context.Context, env *project.Environment) (list []*ProviderInfo, err error) {
+	err = s.DB.View(ctx, func(tx *store.Tx) error {
+		list, err = readProviders(tx, env.ID)
+		return err
+	})
+	return list, err
+}
+
+// Credentials returns what an environment is known by at a provider, switched
+// on or not: for commands that change a part of it. Never show the secrets.
+func (s *Service) Credentials(ctx context.Context, env *project.Environment, name string) (*ProviderInfo, *provider.Credentials, error) {
+	if _, err := findProvider(name); err != nil {
+		return nil, nil, err
+	}
+	list, err := s.List(ctx, env)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, info := range list {
+		if info.Name == name {
+			c, err := s.open(env, info)
+			return info, c, err
+		}
+	}
+	return nil, nil, errNoConfig
+}
+
+// Set sets a provider up, or changes how it is. It stays switched off if it was.
+// What is missing is refused.
+func (s *Service) Set(ctx context.Context, env *project.Environment, name string, c *provider.Credentials) error {
+	p, err := findProvider(name)
+	if err != nil {
+		return err
+	}
+	if err := p.Check(c); err != nil {
+		return err
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	sealed, err := s.Keyring.Seal(credentialsPurpose, env.ID, text)
+	if err != nil {
+		return err
+	}
+	return s.configure(ctx, env, "oauth.provider.set", name, func(tx *store.Tx) error {
+		list, err := readProviders(tx, env.ID)
+		if err != nil {
+			return err
+		}
+		next := &ProviderInfo{Name: name, ClientID: c.ClientID, Enabled: true, sealed: sealed}
+		for _, was := range list {
+			if was.Name == name {
+				next.Enabled = was.Enabled
+			}
+		}
+		return writeProvider(tx, env.ID, next)
+	})
+}
+
+// Enable switches a provider that is set up on or off. Who is on the way to one
+// that is switched off does not come back.
+func (s *Service) Enable(ctx context.Context, env *project.Environment, name string, on bool) error {
+	what := "oauth.provider.disable"
+	if on {
+		what = "oauth.provider.enable"
+	}
+	return s.configure(ctx, env, what, name, func(tx *store.Tx) error {
+		return existing(switchProvider(tx, env.ID, name, on))
+	})
+}
+
+// Remove forgets a provider's credentials. The accounts of users stay.
+func (s *Service) Remove(ctx context.Context, env *project.Environment, name string) error {
+	return s.configure(ctx, env, "oauth.provider.remove", name, func(tx *store.Tx) error {
+		return existing(deleteProvider(tx, env.ID, name))
+	})
+}
+
+func existing(n int64, err error) error {
+	if err == nil && n == 0 {
+		return errNoConfig
+	}
+	return err
+}
+
+// configure makes a change that all nodes follow, this one before it returns.
+func (s *Service) configure(ctx context.Context, env *project.Environment, what, name string, change func(*store.Tx) error) error {
+	err := s.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := project.BumpVersion(tx); err != nil {
+			return err
+		}
+		if err := change(tx); err != nil {
+			return err
+		}
+		return event.Emit(tx, env.Kind, event.Event{EnvironmentID: env.ID, Type: what, Details: map[string]any{"provider": name}})
+	})
+	if err != nil {
+		return err
+	}
+	return s.Projects.Refresh(ctx)
+}
+
+// IsNotSetUp reports whether an error says that a provider has no credentials.
+func IsNotSetUp(err error) bool { return errors.Is(err, errNoConfig) }

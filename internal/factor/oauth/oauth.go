@@ -1,0 +1,107 @@
+// Package oauth is the factor that an account at an identity provider proves.
+// It owns the way of a browser to the provider and back, the one-time tokens
+// that end it, the credentials of providers, and the rules for whose user an
+// account is. It owns the tables oauth_providers, oauth_flows, oauth_tokens and
+// oauth_attachments. It never knows what differs between providers, which is
+// the package provider's, and never shows what it keeps sealed.
+package oauth
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"gatehouse/internal/factor/oauth/provider"
+	"gatehouse/internal/id"
+	"gatehouse/internal/project"
+	"gatehouse/internal/ratelimit"
+	"gatehouse/internal/secret"
+	"gatehouse/internal/session"
+	"gatehouse/internal/store"
+	"gatehouse/internal/user"
+)
+
+const (
+	// flowFor is how long somebody may take at the provider.
+	flowFor = 10 * time.Minute
+	// tokenFor is how long an app may take with what its browser brings back.
+	tokenFor = 5 * time.Minute
+	// attachFor is how long may pass between asking for an account to be added
+	// and the way to its provider.
+	attachFor = 10 * time.Minute
+	// keepFor is how long a flow that is over is told from one that never was.
+	keepFor = time.Hour
+)
+
+// factorType is the type of the factor in sessions.
+const factorType = "oauth"
+
+// Config is what the service is made of.
+type Config struct {
+	DB        *store.DB
+	Keyring   *secret.Keyring // nil for commands that open nothing
+	Users     *user.Service
+	Core      *session.Core
+	Projects  *project.Service
+	Providers *provider.Service
+	// PublicURL is where browsers and providers reach this server.
+	PublicURL func() string
+	// StartsPerMinute bounds how many browsers of one network set out for
+	// providers; 0 is no bound. Each leaves a row.
+	StartsPerMinute int
+}
+
+// Service lets people sign in with accounts at identity providers.
+type Service struct {
+	Config
+	starts *ratelimit.Local
+
+	mu    sync.RWMutex
+	known map[string]*credentialSet // by environment
+}
+
+// New returns the service. List Hooks among the hooks of the users.
+func New(c Config) *Service {
+	return &Service{Config: c, starts: ratelimit.NewLocal(c.DB.Now), known: map[string]*credentialSet{}}
+}
+
+// Hooks end what waits for a user who goes.
+func (s *Service) Hooks() user.Hooks {
+	return user.Hooks{OnDelete: func(tx *store.Tx, env *project.Environment, userID string) error {
+		return deleteOfUser(tx, env.ID, userID)
+	}}
+}
+
+// Purge removes up to budget rows that nobody can use any more.
+func Purge(tx *store.Tx, budget int) (int64, error) {
+	var total int64
+	for _, purge := range []func(*store.Tx, time.Time, int) (int64, error){purgeTokens, purgeAttachments, purgeFlows} {
+		before := tx.Now
+		if budget <= 0 {
+			break
+		}
+		n, err := purge(tx, before, budget)
+		if err != nil {
+			return total, err
+		}
+		total, budget = total+n, budget-int(n)
+	}
+	return total, nil
+}
+
+// callbackPath is where providers send browsers back to.
+const callbackPath = "/v1/oauth/callback/"
+
+// CallbackID is what the environment is called in the address that providers
+// send browsers back to. It holds the same UUID as the project_id.
+func CallbackID(env *project.Environment) string {
+	return string(id.OAuthCallback) + strings.TrimPrefix(env.ID, string(id.Project))
+}
+
+// CallbackPath is the path of that address.
+func CallbackPath(env *project.Environment) string { return callbackPath + CallbackID(env) }
+
+// RedirectURI is the address to register at providers.
+func (s *Service) RedirectURI(env *project.Environment) string {
+	return s.PublicURL() + CallbackPath(env)
+}
