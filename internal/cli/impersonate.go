@@ -12,7 +12,7 @@ import (
 
 type impersonateCommand struct {
 	oneUser
-	Reason   string `required:"" placeholder:"TEXT" help:"Why, in 1 to 500 characters. The audit log keeps it."`
+	Reason   string `placeholder:"TEXT" help:"Why, in 1 to 500 characters; required. The audit log keeps it."`
 	As       string `placeholder:"NAME/EMAIL" help:"Who acts as the user: a name, an e-mail address, or both. The app and the audit log see it. By default your name on this machine."`
 	LoginURL string `name:"login-url" placeholder:"URL" help:"Where the link leads: a redirect URL of the type LOGIN. By default the default one."`
 }
