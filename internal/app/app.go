@@ -85,6 +85,7 @@ type App struct {
 	Logger        *slog.Logger
 
 	options   Options
+	oversized oversized
 	metrics   *metrics
 	refusals  *refusals
 	tracing   *tracing // nil when off
@@ -195,7 +196,7 @@ func (a *App) build() error {
 	}
 	a.Sessions = session.New(session.Config{
 		DB: a.DB, Keyring: a.Keyring, Users: a.Users, Projects: a.Projects, PublicURL: a.PublicURL,
-		Observe: a.metrics.login, Locked: a.locked,
+		Observe: a.metrics.login, Locked: a.locked, Oversized: a.oversizedClaims,
 		Started: func(tx *store.Tx, env *project.Environment, row *user.Row, seen session.Attributes) error {
 			return a.Notices.Started(tx, env, row, seen)
 		},

@@ -1,9 +1,6 @@
 package project
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // Policy says which roles exist and what each may do: roles get actions on
 // resources (contract.json, RBACPolicy). It is immutable once it is in force.
@@ -12,7 +9,9 @@ type Policy struct {
 	Resources []PolicyResource `json:"resources" required:"true"`
 	Scopes    []PolicyScope    `json:"scopes" required:"true"`
 
-	byRole map[string]*rolePermissions
+	places map[string]int            // of the roles
+	exact  map[permissionKey]roleSet // who has the permission by its name
+	every  map[string]roleSet        // who has every permission for a resource
 }
 
 // PolicyRole is a named set of permissions.
@@ -48,12 +47,8 @@ const DefaultRole = "stytch_user"
 // everyAction stands for all actions on a resource, those to come included.
 const everyAction = "*"
 
-// rolePermissions are the permissions of a role, to be found fast.
-type rolePermissions struct {
-	place   int                 // among the policy's roles
-	every   map[string]struct{} // resources with every action
-	actions map[permissionKey]struct{}
-}
+// roleSet holds roles by their places in the policy.
+type roleSet map[string]int
 
 type permissionKey struct{ resource, action string }
 
@@ -82,22 +77,33 @@ func (p *Policy) inForce() *Policy {
 	for i := range next.Scopes {
 		next.Scopes[i].Permissions = permissions(next.Scopes[i].Permissions)
 	}
-	next.byRole = make(map[string]*rolePermissions, len(next.Roles))
-	for i := range next.Roles {
-		r := &next.Roles[i]
+	next.index()
+	return next
+}
+
+// index makes what Granting looks into.
+func (p *Policy) index() {
+	p.places, p.exact, p.every = make(map[string]int, len(p.Roles)), map[permissionKey]roleSet{}, map[string]roleSet{}
+	for place := range p.Roles {
+		r := &p.Roles[place]
 		r.Permissions = permissions(r.Permissions)
-		found := &rolePermissions{place: i, every: map[string]struct{}{}, actions: map[permissionKey]struct{}{}}
+		p.places[r.RoleID] = place
 		for _, g := range r.Permissions {
 			for _, action := range g.Actions {
 				if action == everyAction {
-					found.every[g.ResourceID] = struct{}{}
+					add(p.every, g.ResourceID, r.RoleID, place)
 				}
-				found.actions[permissionKey{g.ResourceID, action}] = struct{}{}
+				add(p.exact, permissionKey{g.ResourceID, action}, r.RoleID, place)
 			}
 		}
-		next.byRole[r.RoleID] = found
 	}
-	return next
+}
+
+func add[K comparable](to map[K]roleSet, key K, roleID string, place int) {
+	if to[key] == nil {
+		to[key] = roleSet{}
+	}
+	to[key][roleID] = place
 }
 
 func permissions(list []PolicyPermission) []PolicyPermission {
@@ -116,7 +122,10 @@ func notNil[T any](list []T) []T {
 }
 
 // HasRole reports whether the policy knows a role.
-func (p *Policy) HasRole(roleID string) bool { return p.byRole[roleID] != nil }
+func (p *Policy) HasRole(roleID string) bool {
+	_, known := p.places[roleID]
+	return known
+}
 
 // InForce returns the roles of somebody to whom these are assigned: the one
 // that everybody holds, and those that the policy knows. A role that was taken
@@ -132,39 +141,53 @@ func (p *Policy) InForce(assigned []string) []string {
 	return roles
 }
 
-// Granting returns those of the roles that allow an action on a resource, in
-// the order of the policy. SDKs decide by the same rule: the names are equal to
-// the letter, or the permission is for every action.
-func (p *Policy) Granting(roles []string, resourceID, action string) []string {
-	var granting []string
-	for _, role := range roles {
-		r := p.byRole[role]
-		if r == nil || slices.Contains(granting, role) {
-			continue
-		}
-		_, granted := r.actions[permissionKey{resourceID, action}]
+// Granting returns those of somebody's roles that allow an action on a resource,
+// in the order of the policy. The role that everybody holds counts whether or
+// not it is named. SDKs decide by the same rule: the names are equal to the
+// letter, or the permission is for every action.
+func (p *Policy) Granting(assigned []string, resourceID, action string) []string {
+	exact, every := p.exact[permissionKey{resourceID, action}], p.every[resourceID]
+	if exact == nil && every == nil {
+		return nil
+	}
+	var room [32]int
+	places := room[:0]
+	count := func(role string) {
+		place, granted := exact[role]
 		if !granted {
-			_, granted = r.every[resourceID]
+			place, granted = every[role]
 		}
 		if granted {
-			granting = append(granting, role)
+			places = append(places, place)
 		}
 	}
-	slices.SortFunc(granting, func(a, b string) int { return cmp.Compare(p.byRole[a].place, p.byRole[b].place) })
+	count(DefaultRole)
+	for _, role := range assigned {
+		count(role)
+	}
+	if len(places) == 0 {
+		return nil
+	}
+	slices.Sort(places)
+	places = slices.Compact(places)
+	granting := make([]string, len(places))
+	for i, place := range places {
+		granting[i] = p.Roles[place].RoleID
+	}
 	return granting
 }
 
-// Actions returns what the roles may do with a resource, in the order of the
-// resource's own list: "*" is told as the actions there are. It is nil when
-// they may do nothing, or there is no such resource.
-func (p *Policy) Actions(roles []string, resourceID string) []string {
+// Actions returns what somebody with these roles may do with a resource, in the
+// order of the resource's own list: "*" is told as the actions there are. It is
+// nil when that is nothing, or there is no such resource.
+func (p *Policy) Actions(assigned []string, resourceID string) []string {
 	var allowed []string
 	for _, resource := range p.Resources {
 		if resource.ResourceID != resourceID {
 			continue
 		}
 		for _, action := range resource.Actions {
-			if len(p.Granting(roles, resourceID, action)) > 0 {
+			if len(p.Granting(assigned, resourceID, action)) > 0 {
 				allowed = append(allowed, action)
 			}
 		}

@@ -29,8 +29,7 @@ func (c *Core) check(env *project.Environment, ask *authorizationCheck, row *use
 	if err != nil {
 		return nil, err
 	}
-	policy := env.Policy()
-	granting := policy.Granting(policy.InForce(u.Roles), ask.ResourceID, ask.Action)
+	granting := env.Policy().Granting(u.Roles, ask.ResourceID, ask.Action)
 	if len(granting) == 0 {
 		return nil, errUnauthorized
 	}
