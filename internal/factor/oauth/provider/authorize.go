@@ -42,6 +42,9 @@ func isReserved(name string) bool {
 	})
 }
 
+// AppParams are the parameters that an app may add to a request.
+func (p *Provider) AppParams() []string { return slices.Clone(p.params) }
+
 // allows reports whether an app may add a parameter.
 func (p *Provider) allows(c *Credentials, name string) bool {
 	return !isReserved(name) && (slices.Contains(p.params, name) || slices.Contains(c.Params, name))

@@ -132,13 +132,13 @@ func parseDocument(issuer string, c jwks.Claims) (*document, error) {
 		Issuer: issuer, Authorization: c.String("authorization_endpoint"), Token: c.String("token_endpoint"),
 		UserInfo: c.String("userinfo_endpoint"), JWKS: c.String("jwks_uri"),
 	}}}
-	secure := strings.HasPrefix(issuer, "https:")
-	for _, address := range []string{d.Authorization, d.Token, d.JWKS, d.UserInfo} {
-		if address == "" && address == d.UserInfo {
-			continue
-		}
+	needed := []string{d.Authorization, d.Token, d.JWKS}
+	if d.UserInfo != "" {
+		needed = append(needed, d.UserInfo)
+	}
+	for _, address := range needed {
 		u, err := outbound.ParseURL(address)
-		if err != nil || secure && u.Scheme != "https" {
+		if err != nil || u.Scheme != "https" && strings.HasPrefix(issuer, "https:") {
 			return nil, errors.New("the issuer's document lacks an endpoint or has one that is no safe URL")
 		}
 	}

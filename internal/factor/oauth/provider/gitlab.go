@@ -3,6 +3,7 @@ package provider
 import (
 	"cmp"
 	"errors"
+	"strings"
 
 	"gatehouse/internal/outbound"
 )
@@ -29,7 +30,7 @@ var gitlab = &Provider{
 // checkHost checks the host of an own instance, "" for the provider's.
 func checkHost(who, host string) error {
 	u, err := outbound.ParseURL("https://" + cmp.Or(host, "example.com"))
-	if err != nil || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery || len(u.Path) > 0 && u.Path[len(u.Path)-1] == '/' {
+	if err != nil || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery || strings.Contains(host, "//") || strings.HasSuffix(host, "/") {
 		return errors.New(who + ": the host is not one; write it without https:// and without a slash at the end")
 	}
 	return nil

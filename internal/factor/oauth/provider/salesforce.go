@@ -3,6 +3,9 @@ package provider
 import (
 	"cmp"
 	"errors"
+	"net/url"
+	"slices"
+	"strings"
 )
 
 // salesforce: https://help.salesforce.com/s/articleView?id=sf.remoteaccess_using_openid.htm
@@ -28,10 +31,14 @@ var salesforce = &Provider{
 
 // checkSalesforce refuses to call a host an own one that everybody signs in at.
 func checkSalesforce(host string) error {
-	if host == "login.salesforce.com" || host == "test.salesforce.com" {
+	if err := checkHost("Salesforce", host); err != nil || host == "" {
+		return err
+	}
+	u, err := url.Parse("https://" + host)
+	if err != nil || slices.Contains([]string{"login.salesforce.com", "test.salesforce.com"}, strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))) {
 		return errSharedHost
 	}
-	return checkHost("Salesforce", host)
+	return nil
 }
 
 var errSharedHost = errors.New("Salesforce: the host is everybody's; leave it out, or write that of your My Domain")
