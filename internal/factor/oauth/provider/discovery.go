@@ -60,6 +60,8 @@ func (s *Service) discover(ctx context.Context, issuer string) (*document, error
 		return d, nil
 	case now.Sub(d.tried) < lookAgain:
 		return d.still(now)
+	default: // whoever comes meanwhile does not look as well
+		s.remember(issuer, &document{place: d.place, read: d.read, tried: now})
 	}
 	fresh, err := s.readDocument(ctx, issuer)
 	if err == nil {

@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -287,6 +288,24 @@ func TestCodes(t *testing.T) {
 		w.clock.Advance(2 * time.Minute)
 		_, _, err = w.service.Exchange(t.Context(), p, c, a)
 		wantType(t, name+" with an old code", err, "oauth_auth_code_error")
+	}
+}
+
+// An id_token is good for a while, and is one.
+func TestTimesOfIDTokens(t *testing.T) {
+	w := newWorld(t)
+	now := w.clock.Now().Unix()
+	for _, p := range append(provider.All(), find(t, providertest.OpenID)) {
+		if w.Credentials(p.Name).Endpoints.JWKS == "" && p.Name != providertest.OpenID {
+			continue
+		}
+		for _, claims := range []map[string]any{{"exp": now - 31}, {"exp": nil}, {"exp": "never"}, {"iat": now + 31}, {"nbf": now + 31}} {
+			w.Feel(p.Name, providertest.Mood{Claims: claims})
+			_, _, err := w.signIn(p.Name)
+			wantType(t, fmt.Sprint(p.Name, claims), err, "oauth_flow_callback_error")
+		}
+		w.Feel(p.Name, providertest.Mood{Claims: map[string]any{"exp": now - 29, "iat": now + 29}})
+		w.mustSignIn(p.Name)
 	}
 }
 

@@ -19,7 +19,11 @@ var errAnotherIssuer = errors.New("the answer is from another issuer")
 // expect is what an id_token of a provider must say: its issuer, for one of our
 // client ids, and that it ends.
 func (p *Provider) expect(c *Credentials, at place) jwks.Expect {
-	x := jwks.Expect{Issuers: []string{at.Issuer}, Audience: []string{c.ClientID}, AuthorizedParty: true, RequireExpiry: true, Leeway: leeway}
+	x := jwks.Expect{
+		Issuers: []string{at.Issuer}, Audience: []string{c.ClientID}, AuthorizedParty: true,
+		Types:  []string{"JWT", "id_token+jwt"}, // an access token may be for the same audience
+		Leeway: leeway, RequireExpiry: true,
+	}
 	if p.issuer != nil && c.Endpoints.Issuer == "" {
 		x.Issuer = func(iss string) bool { return p.issuer(c, iss) }
 	}
