@@ -15,7 +15,9 @@ import (
 //     its own copies it while the writer goes on appending.
 //   - Then the writer, after its next commit, copies the few pages appended
 //     meanwhile. Now all of the log is moved, and the next commit starts it
-//     from the beginning again, instead of making the file longer.
+//     from the beginning again, instead of making the file longer. Where many
+//     were appended, as during an import, the goroutine copies once more: a
+//     commit that waits for that is as slow as two.
 //   - A reader of an old snapshot, such as a backup, prevents that. When the
 //     log has grown to logHard pages the writer waits for such readers, but not
 //     for long.
@@ -57,11 +59,11 @@ func newCheckpointer(db *sqliteDB) *checkpointer {
 // committed is called by the writer after each commit, with its connection.
 func (l *checkpointer) committed(c *liteConn) {
 	l.writes.Add(1)
-	if l.finish.CompareAndSwap(true, false) {
-		l.copy(c, lite.Passive)
-	}
-	pages, _, err := c.Checkpoint(lite.Look)
+	finish := l.finish.CompareAndSwap(true, false)
+	pages, moved, err := c.Checkpoint(lite.Look)
 	switch {
+	case err == nil && finish && pages-moved < logSoft:
+		l.copy(c, lite.Passive)
 	case err != nil || pages < logSoft:
 		l.hard = logHard
 	case pages >= l.hard:
