@@ -28,6 +28,7 @@ import (
 	"gatehouse/internal/factor/totp"
 	"gatehouse/internal/factor/wallet"
 	"gatehouse/internal/factor/webauthn"
+	"gatehouse/internal/m2m"
 	"gatehouse/internal/notice"
 	"gatehouse/internal/outbox"
 	"gatehouse/internal/project"
@@ -73,6 +74,7 @@ type App struct {
 	Biometrics    *biometric.Service
 	Wallets       *wallet.Service
 	OAuth         *oauth.Service
+	M2M           *m2m.Service
 	Impersonation *impersonation.Service
 	Messages      *delivery.Service
 	Mailbox       *mailbox.Service
@@ -229,6 +231,9 @@ func (a *App) build() error {
 		return err
 	}
 	a.Impersonation = impersonation.New(a.DB, a.Sessions)
+	if a.M2M, err = m2m.New(m2m.Config{DB: a.DB, Keyring: a.Keyring, Projects: a.Projects, Sign: a.Sessions.Sign, Now: a.options.Now}); err != nil {
+		return err
+	}
 	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.Passwords.Hooks(), a.TOTPs.Hooks(), a.Biometrics.Hooks(), a.Wallets.Hooks(), a.OAuth.Hooks(), a.Impersonation.Hooks(), a.Notices.Hooks())
 	a.Outbox = a.newQueue()
 	a.metrics.watch(a.Projects, a.Messages, a.Outbox)

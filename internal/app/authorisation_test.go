@@ -17,21 +17,23 @@ import (
 // open lists every route that needs no credential, each with its reason: a
 // route that is not here must refuse all the wrong callers below.
 var open = map[string]string{
-	"GET /healthz":                          "load balancers ask it",
-	"GET /readyz":                           "load balancers ask it",
-	"GET /openapi.json":                     "describes the API, holds no data",
-	"GET /reference":                        "describes the API, holds no data",
-	"GET /clientside-services/index.html":   "reads phone numbers in the browser, holds no data",
-	"GET /ui/*":                             "scripts and styles of the pages",
-	"POST /sdk/v1/events":                   "telemetry that is read and dropped",
-	"GET /v1/sessions/jwks/{project_id}":    "public keys",
-	"GET /.well-known/webauthn":             "related origins, read by browsers",
-	"GET /metrics":                          "has a bearer token of its own",
-	"GET /v1/magic_links/redirect":          "people open it from their mail; it changes nothing",
-	"POST /v1/magic_links/redirect":         "the button of the same page",
-	"GET /v1/public/oauth/{provider}/start": "names an environment by its public token, and sends browsers to providers",
-	"GET /v1/oauth/callback/{callback_id}":  "providers send browsers back to it; the state says who began",
-	"POST /v1/oauth/callback/{callback_id}": "the same, from providers that post a form",
+	"GET /healthz":                              "load balancers ask it",
+	"GET /readyz":                               "load balancers ask it",
+	"GET /openapi.json":                         "describes the API, holds no data",
+	"GET /reference":                            "describes the API, holds no data",
+	"GET /clientside-services/index.html":       "reads phone numbers in the browser, holds no data",
+	"GET /ui/*":                                 "scripts and styles of the pages",
+	"POST /sdk/v1/events":                       "telemetry that is read and dropped",
+	"GET /v1/sessions/jwks/{project_id}":        "public keys",
+	"POST /v1/oauth2/token":                     "its callers show the secret of an M2M client",
+	"POST /v1/public/{project_id}/oauth2/token": "its callers show the secret of an M2M client",
+	"GET /.well-known/webauthn":                 "related origins, read by browsers",
+	"GET /metrics":                              "has a bearer token of its own",
+	"GET /v1/magic_links/redirect":              "people open it from their mail; it changes nothing",
+	"POST /v1/magic_links/redirect":             "the button of the same page",
+	"GET /v1/public/oauth/{provider}/start":     "names an environment by its public token, and sends browsers to providers",
+	"GET /v1/oauth/callback/{callback_id}":      "providers send browsers back to it; the state says who began",
+	"POST /v1/oauth/callback/{callback_id}":     "the same, from providers that post a form",
 }
 
 // TestAuthorisationMatrix is security case 23: every route of the table, every

@@ -139,6 +139,10 @@ func (a *App) newQueue() *outbox.Queue {
 		return err
 	})
 	q.Every("rotate signing keys", rotateEvery, a.rotateKeys)
+	q.Every("seal secrets of M2M clients anew", rotateEvery, func(ctx context.Context) error {
+		_, err := a.M2M.Reseal(ctx)
+		return err
+	})
 	return q
 }
 

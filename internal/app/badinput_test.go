@@ -73,8 +73,12 @@ func clearAnswer(t *testing.T, e wire.Endpoint, what string, a *authtest.Answer)
 	if a.Status == http.StatusOK {
 		return
 	}
-	message, _ := a.Get("error_message").(string)
-	if a.Status < 400 || a.Status > 499 || a.Get("error_type") == nil || len(message) < 10 || len(message) > 1000 {
+	code, text := "error_type", "error_message"
+	if e.OAuthErrors {
+		code, text = "error", "error_description"
+	}
+	message, _ := a.Get(text).(string)
+	if a.Status < 400 || a.Status > 499 || a.Get(code) == nil || len(message) < 10 || len(message) > 1000 {
 		t.Errorf("%s %s, %s: %d %.300s", e.Method, e.Path, what, a.Status, a.Text)
 	}
 	if strings.Contains(message, "sql") || strings.Contains(message, "goroutine") || strings.Contains(message, ".go:") {

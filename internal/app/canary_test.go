@@ -146,6 +146,9 @@ func canaryBodies(properties map[string]any) []string {
 	for name, schema := range properties {
 		right[name], wrong[name] = canaryOf(schema), fields{canary: []any{canary}}
 	}
+	if right["client_id"] != nil {
+		right["client_id"] = "canaries" // a name that the audit log calls a client by
+	}
 	list := []string{canary, `{"` + canary, `"` + canary + `"`, `{"a":"` + canary + "\x01\"}", encoded(right), encoded(wrong)}
 	for name := range properties {
 		one := fields{}

@@ -21,6 +21,7 @@ func (a *App) routes() []wire.Endpoint {
 		a.Wallets.Endpoints(),
 		a.OAuth.Endpoints(),
 		a.oauthPages(),
+		a.M2M.Endpoints(),
 		a.Impersonation.Endpoints(),
 		a.hop(),
 		a.account().Endpoints(),

@@ -140,9 +140,11 @@ func TestResponseSchemaHoldsNoSecrets(t *testing.T) {
 	}
 	allowed := map[string]string{
 		"session_token": "the caller's own session", "password": "says only that there is one", "password_id": "an identifier",
-		"secret":          "of an authenticator app, shown when it is added",
+		"secret":        "of an authenticator app, shown when it is added",
+		"client_secret": "of an M2M client, shown when it is made", "next_client_secret": "shown when it is made",
+		"client_secret_last_four": "tells secrets apart", "next_client_secret_last_four": "tells secrets apart",
+		"access_token": "the caller has asked for it", "token_type": "bearer",
 		"password_config": "the policy a form shows", "valid_password": "yes or no", "breached_password": "yes or no", "public_key": "public", "public_token": "public",
-		"access_token":  "of a provider, for the app that asked for it",
 		"refresh_token": "of a provider, for the app that asked for it", "id_token": "the same", "oauth_attach_token": "the caller has asked for it",
 		"pkce_required_for_password_resets": "a switch", "token": "an embeddable link, which the caller has asked for",
 	}

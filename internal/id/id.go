@@ -40,6 +40,7 @@ const (
 	Sender        Kind = "sender"
 	EmbeddedLink  Kind = "embedded-magic-link"
 	M2MClient     Kind = "m2m-client"
+	M2MToken      Kind = "m2m-token"
 	TokenProfile  Kind = "trusted-token-profile"
 	Impersonation Kind = "impersonation"
 )

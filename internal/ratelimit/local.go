@@ -99,3 +99,21 @@ func (s *shard) forget(now int64) {
 		delete(s.counters, least)
 	}
 }
+
+// Left is Take that counts nothing: it says whether one could still be taken.
+// It is for what counts only when it fails, which is known too late to refuse.
+func (l *Local) Left(r Rule, key any) (ok bool, retryAfter time.Duration) {
+	if r.Limit <= 0 {
+		return true, 0
+	}
+	at := l.now().UnixMilli()
+	slot := maphash.Comparable(l.seed, localKey{r.Name, key})
+	s := &l.shards[slot%shards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.counters[slot]
+	if c.ends <= at || c.taken < int64(r.Limit) {
+		return true, 0
+	}
+	return false, max(time.Duration(c.ends-at), 1) * time.Millisecond
+}

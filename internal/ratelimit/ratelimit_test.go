@@ -317,3 +317,31 @@ func BenchmarkLocal(b *testing.B) {
 		l.Take(Rule{Name: "r", Limit: 1 << 40, Per: time.Minute}, Network(ip))
 	}
 }
+
+// Left tells what Take would say, and counts nothing.
+func TestLeftCountsNothing(t *testing.T) {
+	clock := storetest.NewClock()
+	l := NewLocal(clock.Now)
+	r := Rule{Name: "left", Limit: 2, Per: time.Minute}
+	for range 3 {
+		for range 10 {
+			if ok, wait := l.Left(r, "a"); !ok || wait != 0 {
+				t.Fatalf("nothing was taken: %t, %v", ok, wait)
+			}
+		}
+		l.Take(r, "a")
+		l.Take(r, "a")
+		took, until := l.Take(r, "a")
+		left, wait := l.Left(r, "a")
+		if took || left || wait != until || wait <= 0 {
+			t.Errorf("taken twice: %t, %t, %v and %v", took, left, wait, until)
+		}
+		if ok, _ := l.Left(r, "b"); !ok {
+			t.Error("another key is refused")
+		}
+		if ok, _ := l.Left(Rule{Name: "left", Per: time.Minute}, "a"); !ok {
+			t.Error("a rule without a limit refuses")
+		}
+		clock.Advance(wait)
+	}
+}

@@ -1,0 +1,121 @@
+package m2m_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"gatehouse/internal/authtest"
+	"gatehouse/internal/secret"
+)
+
+// rotate calls one of the three steps.
+func (c *client) rotate(step string) *authtest.Answer {
+	return c.Call(http.MethodPost, c.path("/secrets/rotate"+step), fields{})
+}
+
+// TestRotationTimeline walks through a rotation with time passing in between:
+// a secret is good from the answer that shows it to the one that ends it.
+func TestRotationTimeline(t *testing.T) {
+	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
+		c := newClient(s, "a")
+		first := c.secret
+		step := func(what string, good map[string]bool) {
+			t.Helper()
+			for range 2 {
+				for value, want := range good {
+					c.works(t, what, value, want)
+				}
+				s.Clock.Advance(45 * 24 * time.Hour)
+			}
+		}
+		step("before", map[string]bool{first: true})
+		c.rotate("").Refused(400, "m2m_client_not_rotating_secret")
+		c.rotate("/cancel").Refused(400, "m2m_client_not_rotating_secret")
+
+		a := c.rotate("/start").OK()
+		second := a.String("m2m_client", "next_client_secret")
+		if !secret.ValidToken(second) || a.Get("m2m_client", "next_client_secret_last_four") != second[40:] || a.Get("m2m_client", "client_secret_last_four") != first[40:] {
+			t.Errorf("started %s", a.Text)
+		}
+		c.rotate("/start").Refused(400, "m2m_client_already_rotating_secret")
+		step("two secrets", map[string]bool{first: true, second: true})
+
+		a = c.rotate("/cancel").OK()
+		if a.Get("m2m_client", "next_client_secret_last_four") != nil || a.Get("m2m_client", "next_client_secret") != nil {
+			t.Errorf("cancelled %s", a.Text)
+		}
+		step("cancelled", map[string]bool{first: true, second: false})
+
+		third := c.rotate("/start").OK().String("m2m_client", "next_client_secret")
+		s.Call(http.MethodPut, c.path(""), fields{"client_name": "renamed in between"}).OK()
+		step("two secrets again", map[string]bool{first: true, second: false, third: true})
+		a = c.rotate("").OK()
+		if a.Get("m2m_client", "client_secret_last_four") != third[40:] || a.Get("m2m_client", "next_client_secret_last_four") != nil {
+			t.Errorf("rotated %s", a.Text)
+		}
+		step("rotated", map[string]bool{first: false, second: false, third: true})
+		c.rotate("").Refused(400, "m2m_client_not_rotating_secret")
+		for _, path := range []string{"/start", "/cancel", ""} {
+			s.Call(http.MethodPost, "/v1/m2m/clients/nobody/secrets/rotate"+path, fields{}).Refused(404, "m2m_client_not_found")
+		}
+	})
+}
+
+// Of many who rotate at once one wins, and everybody is told a secret that is
+// good or none.
+func TestRacingRotations(t *testing.T) {
+	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
+		c := newClient(s, "a")
+		shown := make(chan string, 50)
+		outcomes := authtest.Together(50, func(int) *authtest.Answer {
+			a := c.rotate("/start")
+			if a.Status == 200 {
+				shown <- a.String("m2m_client", "next_client_secret")
+			}
+			return a
+		})
+		if outcomes[""] != 1 || outcomes["m2m_client_already_rotating_secret"] != 49 {
+			t.Fatalf("starting: %v", outcomes)
+		}
+		second := <-shown
+		outcomes = authtest.Together(50, func(i int) *authtest.Answer { return c.rotate([]string{"", "/cancel"}[i%2]) })
+		if outcomes[""] != 1 || outcomes["m2m_client_not_rotating_secret"] != 49 {
+			t.Fatalf("ending: %v", outcomes)
+		}
+		rotated := s.Call(http.MethodGet, c.path(""), nil).OK().Get("m2m_client", "client_secret_last_four") == second[40:]
+		c.works(t, "the first secret", c.secret, !rotated)
+		c.works(t, "the second secret", second, rotated)
+	})
+}
+
+// A change of the master key needs no secret to be shown again: what the older
+// key sealed is sealed anew, and then the older key can go.
+func TestMasterKeysChange(t *testing.T) {
+	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
+		c := newClient(s, "a")
+		next := c.rotate("/start").OK().String("m2m_client", "next_client_secret")
+		untouched := newClient(s.Environment("other"), "a")
+		fresh := secret.NewMasterKey()
+		both := s.With(fresh + "," + s.MasterKey())
+		both.Env = s.Env
+		for _, value := range []string{c.secret, next} {
+			(&client{both, c.id, value}).works(t, "both keys", value, true)
+		}
+		n, err := both.M2M.Reseal(t.Context())
+		if err != nil || n != 2 {
+			t.Fatalf("%d clients were sealed anew: %v", n, err)
+		}
+		if n, err := both.M2M.Reseal(t.Context()); err != nil || n != 0 {
+			t.Errorf("again %d: %v", n, err)
+		}
+		if err := both.Sessions.Rotate(t.Context(), s.Env, true, false); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []*client{c, untouched} {
+			if ok, err := both.M2M.Get(t.Context(), c.Env, c.id); err != nil || ok.ClientSecretLastFour != c.secret[40:] {
+				t.Errorf("%v, %v", ok, err)
+			}
+		}
+	})
+}
