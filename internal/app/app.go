@@ -22,10 +22,12 @@ import (
 	"gatehouse/internal/factor/biometric"
 	"gatehouse/internal/factor/impersonation"
 	"gatehouse/internal/factor/magiclink"
+	"gatehouse/internal/factor/migration"
 	"gatehouse/internal/factor/oauth"
 	"gatehouse/internal/factor/otp"
 	"gatehouse/internal/factor/password"
 	"gatehouse/internal/factor/totp"
+	"gatehouse/internal/factor/trusted"
 	"gatehouse/internal/factor/wallet"
 	"gatehouse/internal/factor/webauthn"
 	"gatehouse/internal/m2m"
@@ -73,6 +75,8 @@ type App struct {
 	TOTPs         *totp.Service
 	Biometrics    *biometric.Service
 	Wallets       *wallet.Service
+	TrustedTokens *trusted.Service
+	Migration     *migration.Service
 	OAuth         *oauth.Service
 	M2M           *m2m.Service
 	Impersonation *impersonation.Service
@@ -228,6 +232,9 @@ func (a *App) build() error {
 		return err
 	}
 	if a.OAuth, err = a.newOAuth(); err != nil {
+		return err
+	}
+	if err := a.newTrusted(); err != nil {
 		return err
 	}
 	a.Impersonation = impersonation.New(a.DB, a.Sessions)

@@ -120,6 +120,7 @@ var anonymous = map[string]bool{
 	"POST /sdk/v1/crypto_wallets/authenticate/start/primary": true,
 	"POST /sdk/v1/biometrics/authenticate/start":             true,
 	"POST /sdk/v1/biometrics/authenticate":                   true,
+	"POST /sdk/v1/sessions/attest":                           true,
 	"POST /sdk/v1/impersonation/authenticate":                true,
 	"POST /sdk/v1/oauth/authenticate":                        true,
 }

@@ -15,6 +15,7 @@ import (
 	"gatehouse/internal/factor/oauth"
 	"gatehouse/internal/factor/otp"
 	"gatehouse/internal/factor/totp"
+	"gatehouse/internal/factor/trusted"
 	"gatehouse/internal/factor/wallet"
 	"gatehouse/internal/factor/webauthn"
 	"gatehouse/internal/id"
@@ -48,7 +49,7 @@ type Purged struct {
 	Jobs       int `json:"jobs"`       // failed for good, and for longer than that
 	Limits     int `json:"limits"`     // counters of rate limits whose window is over, and numbers that are tried again
 	Links      int `json:"links"`      // one-time links that have been over for a week, and those of impersonations
-	Passcodes  int `json:"passcodes"`  // codes that have been over for a day, and counts of texts
+	Passcodes  int `json:"passcodes"`  // codes that have been over for a day, counts of texts, and tokens of other issuers that were used
 	TOTPs      int `json:"totps"`      // authenticator apps that nobody confirmed, over for a day
 	Devices    int `json:"devices"`    // that nobody has signed in from for a year
 	Messages   int `json:"messages"`   // kept in mailboxes for long enough, or crowded out by newer ones
@@ -68,6 +69,7 @@ func (a *App) Purge(ctx context.Context, budget int) (Purged, error) {
 		{&p.Links, count(emaillink.Purge)},
 		{&p.Links, count(impersonation.Purge)},
 		{&p.Passcodes, count(otp.Purge)},
+		{&p.Passcodes, count(trusted.Purge)},
 		{&p.TOTPs, count(totp.Purge)},
 		{&p.Devices, count(notice.Purge)},
 		{&p.Messages, mailbox.Purge},

@@ -120,6 +120,7 @@ var methods = []method{
 	), [2]string{"password", "knowledge"}, byPassword},
 	{"an authenticator app", "device", both("totps/authenticate"), [2]string{"totp", "authenticator_app"}, byApp},
 	{"a recovery code", "mailbox", both("totps/recover"), [2]string{"recovery_codes", "recovery_code"}, byRecoveryCode},
+	{"a trusted token", "", both("sessions/attest"), [2]string{"trusted_auth_token", "trusted_token_exchange"}, byTrustedToken},
 	{"a wallet", "", both("crypto_wallets/authenticate"), [2]string{"crypto", "crypto_wallet"}, byWallet},
 	{"biometrics", "device", []string{"POST /sdk/v1/biometrics/authenticate"}, [2]string{"signature_challenge", "biometric"}, byBiometrics},
 }

@@ -153,6 +153,7 @@ var otherSessions = map[string]string{
 	"POST /v1/webauthn/register":              "adds the passkey that it proves",
 	"POST /sdk/v1/webauthn/register":          "adds the passkey that it proves, to a session",
 	"POST /sdk/v1/biometrics/register":        "adds the device that it proves, to a session",
+	"POST /v1/sessions/migrate":               "goes on with a session of another product, whose factors nobody here knows",
 	"POST /v1/impersonation/authenticate":     "begins a session of an operator, which proves nothing about the user",
 	"POST /sdk/v1/impersonation/authenticate": "begins a session of an operator, which proves nothing about the user",
 }

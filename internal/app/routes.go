@@ -19,6 +19,8 @@ func (a *App) routes() []wire.Endpoint {
 		a.TOTPs.Endpoints(),
 		a.Biometrics.Endpoints(),
 		a.Wallets.Endpoints(),
+		a.TrustedTokens.Endpoints(),
+		a.Migration.Endpoints(),
 		a.OAuth.Endpoints(),
 		a.oauthPages(),
 		a.M2M.Endpoints(),

@@ -139,6 +139,7 @@ func TestResponseSchemaHoldsNoSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	allowed := map[string]string{
+		"trusted_auth_token_factor": "names the token that was used", "token_id": "an identifier",
 		"session_token": "the caller's own session", "password": "says only that there is one", "password_id": "an identifier",
 		"secret":        "of an authenticator app, shown when it is added",
 		"client_secret": "of an M2M client, shown when it is made", "next_client_secret": "shown when it is made",

@@ -42,6 +42,8 @@ type commands struct {
 	SDKConfig     sdkConfigCommands   `cmd:"" name:"sdk-config" group:"configure" help:"Switches of the browser's API, one per product: get, set."`
 	OAuthProvider oauthCommands       `cmd:"" name:"oauth-provider" group:"configure" help:"Identity providers that people sign in with: list, show, set, remove, enable, disable."`
 
+	TrustedTokenProfile trustedProfileCommands `cmd:"" name:"trusted-token-profile" group:"configure" help:"Issuers whose tokens sign people in: create, list, show, update, add-key, remove-key, delete."`
+
 	User        userCommands       `cmd:"" group:"look after" help:"Users: get, search, unlock, delete."`
 	Impersonate impersonateCommand `cmd:"" group:"look after" help:"Make a one-time link with which you act as a user for an hour."`
 	Keys        keysCommands       `cmd:"" group:"look after" help:"Keys that sign session tokens: list, rotate."`

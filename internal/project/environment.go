@@ -58,6 +58,7 @@ type Config struct {
 	Passwords         PasswordsConfig         `json:"passwords"`
 	CryptoWallets     CryptoWalletsConfig     `json:"crypto_wallets"`
 	UserImpersonation UserImpersonationConfig `json:"user_impersonation"`
+	SessionMigration  SessionMigrationConfig  `json:"session_migration"`
 	SDK               SDKConfig               `json:"sdk"`
 }
 

@@ -109,6 +109,9 @@ func (c *Config) check(kind id.Env) error {
 	if err := c.checkWallets(); err != nil {
 		return err
 	}
+	if err := c.checkSessionMigration(kind); err != nil {
+		return err
+	}
 	return c.checkOrigins(kind)
 }
 
