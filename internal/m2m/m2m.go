@@ -25,10 +25,7 @@ type Config struct {
 	Projects *project.Service
 	// Sign makes a JWT of an environment; the claims lack only iss.
 	Sign func(ctx context.Context, env *project.Environment, claims map[string]any) (string, error)
-	// Claims are the custom claims of a client's token. What would take the place
-	// of a claim that this package sets has no effect. nil: there are none.
-	Claims func(env *project.Environment, c *Client) (map[string]any, error)
-	Now    func() time.Time
+	Now  func() time.Time
 }
 
 // Service looks after clients and gives them tokens.

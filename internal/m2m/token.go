@@ -180,17 +180,13 @@ func (c *Client) grants(asked string) (string, error) {
 // that are set here, and never say that the token is a session's: it must not
 // pass for one anywhere.
 func (s *Service) claims(env *project.Environment, c *Client, scope string) (map[string]any, error) {
-	claims := map[string]any{}
-	if s.Claims != nil {
-		custom, err := s.Claims(env, c)
-		if err != nil {
-			return nil, err
-		}
-		maps.Copy(claims, custom)
-		maps.DeleteFunc(claims, func(name string, _ any) bool { return !customary(name) })
+	claims, err := customClaims(env, c)
+	if err != nil {
+		return nil, err
 	}
+	maps.DeleteFunc(claims, func(name string, _ any) bool { return !customary(name) })
 	now := s.Now()
-	claims["sub"], claims["aud"], claims["scope"], claims["client_id"] = c.ClientID, []string{env.ID}, scope, c.ClientID
+	claims["sub"], claims["aud"], claims["scope"], claims["client_id"] = c.ClientID, env.Audience(jwttemplate.M2M), scope, c.ClientID
 	claims["iat"], claims["nbf"], claims["exp"] = now.Unix(), now.Unix(), now.Add(tokenLifetime).Unix()
 	claims["jti"] = id.Random(id.M2MToken, env.Kind)
 	return claims, nil

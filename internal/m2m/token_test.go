@@ -2,7 +2,6 @@ package m2m_test
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -14,7 +13,7 @@ import (
 
 	"gatehouse/internal/authtest"
 	"gatehouse/internal/id"
-	"gatehouse/internal/m2m"
+	"gatehouse/internal/jwttemplate"
 	"gatehouse/internal/project"
 )
 
@@ -171,24 +170,33 @@ func TestOAuth2Client(t *testing.T) {
 	}
 }
 
-// Custom claims come from the client's own data and stay beside the token's.
+// The environment's template makes custom claims of the client's own data, which
+// stay beside the token's. Where they would be too large there are none.
 func TestCustomClaims(t *testing.T) {
-	s := authtest.New(t)
-	c := newClient(s, "a")
-	s.Call(http.MethodPut, c.path(""), fields{"client_name": "Billing", "trusted_metadata": fields{"tier": "gold"}}).OK()
-	s.M2M.Claims = func(env *project.Environment, c *m2m.Client) (map[string]any, error) {
-		return map[string]any{
-			"tier": c.TrustedMetadata["tier"], "name": c.ClientName, "env": env.ID, "sub": "evil", "SCOPE": "evil", "https://stytch.com/session": fields{"id": "evil"},
-		}, nil
-	}
-	claims := part(t, c.ask(c.secret).OK().String("access_token"), 1)
-	if claims["tier"] != "gold" || claims["name"] != "Billing" || claims["env"] != s.Env.ID || claims["sub"] != c.id || claims["scope"] != "a" {
-		t.Errorf("claims %v", claims)
-	}
-	if text := fmt.Sprint(claims); strings.Contains(text, "evil") {
-		t.Errorf("claims %s", text)
-	}
-	s.M2M.Claims = nil
+	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
+		c := newClient(s, "a", "b")
+		put := func(body fields) { s.Call(http.MethodPut, c.path(""), body).OK() }
+		put(fields{"client_name": `Bill "}`, "trusted_metadata": fields{"tier": "gold", "limits": fields{"rate": 1e3, "of": []any{1, "x"}}}})
+		err := s.Projects.SetJWTTemplate(t.Context(), s.Env.ID, project.JWTTemplate{Type: jwttemplate.M2M, CustomAudience: "https://api.example.com", Content: `{
+			"tier": {{ client.trusted_metadata.tier }}, "limits": {{ client.trusted_metadata.limits }}, "who": "{{ client.client_name }}",
+			"id": {{ client.client_id }}, "may": {{ client.scopes }}, "none": {{ client.trusted_metadata.missing }}, "sub": "evil"}`})
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims := part(t, c.ask(c.secret).OK().String("access_token"), 1)
+		for name, want := range map[string]any{
+			"tier": "gold", "limits": fields{"rate": 1000.0, "of": []any{1.0, "x"}}, "who": `Bill "}`, "id": c.id, "may": []any{"a", "b"}, "none": nil,
+			"sub": c.id, "scope": "a b", "aud": []any{s.Env.ID, "https://api.example.com"},
+		} {
+			if !reflect.DeepEqual(claims[name], want) {
+				t.Errorf("%s is %v, want %v", name, claims[name], want)
+			}
+		}
+		put(fields{"trusted_metadata": fields{"tier": strings.Repeat("x", 3000), "limits": strings.Repeat("y", 1000)}})
+		if claims := part(t, c.ask(c.secret).OK().String("access_token"), 1); claims["tier"] != nil || claims["sub"] != c.id {
+			t.Errorf("claims %v", claims)
+		}
+	})
 }
 
 // A token request writes nothing: not a row, not an event.
