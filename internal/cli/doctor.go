@@ -118,6 +118,7 @@ func (x *examination) all(ctx context.Context) {
 	}
 	defer a.Close()
 	x.signingKeys(ctx, a)
+	x.jwtTemplates(a)
 	x.outbox(ctx, a)
 	x.periodicWork(ctx, a)
 	x.environments(a)

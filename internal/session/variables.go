@@ -3,7 +3,9 @@ package session
 import (
 	"encoding/json"
 	"strings"
+	"time"
 
+	"gatehouse/internal/id"
 	"gatehouse/internal/jwttemplate"
 	"gatehouse/internal/project"
 	"gatehouse/internal/user"
@@ -19,6 +21,14 @@ func variables(env *project.Environment, r *Record, u *user.User, roles []string
 		}
 		return userVariable(env, u, roles, path[1:])
 	}
+}
+
+// Preview makes the claims that a template gives a user in a session that begins
+// now, without a factor. The only error is jwttemplate.ErrTooLarge.
+func (c *Core) Preview(env *project.Environment, template *jwttemplate.Template, u *user.User) (map[string]any, error) {
+	now := c.db.Now()
+	r := &Record{ID: id.New(id.Session, env.Kind, now), UserID: u.UserID, StartedAt: now, LastAccessedAt: now, ExpiresAt: now.Add(time.Hour)}
+	return template.Render(variables(env, r, u, env.Policy().InForce(u.Roles)))
 }
 
 func userVariable(env *project.Environment, u *user.User, roles []string, path []string) any {
