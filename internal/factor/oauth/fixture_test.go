@@ -13,6 +13,7 @@ import (
 	"gatehouse/internal/factor/oauth/provider/providertest"
 	"gatehouse/internal/project"
 	"gatehouse/internal/store"
+	"gatehouse/internal/user"
 )
 
 type body = map[string]any
@@ -34,6 +35,8 @@ func with(some, more body) body {
 }
 
 func allowLoopback(o *app.Options) { o.Server.OutboundAllow = []string{"127.0.0.1", "::1"} }
+
+func threePerMinute(o *app.Options) { o.Server.SDKRateLimit = 3 }
 
 // world is a server with providers around it.
 type world struct {
@@ -185,6 +188,48 @@ func (w *world) signIn(name string, more body) *authtest.Answer {
 func (w *world) finish(token string, more body) *authtest.Answer {
 	w.t.Helper()
 	return w.Call(http.MethodPost, "/v1/oauth/authenticate", with(more, body{"token": token}))
+}
+
+// nobody makes a user about whom nothing is known.
+func (w *world) nobody() (userID string) {
+	w.t.Helper()
+	err := w.DB.Update(w.t.Context(), func(tx *store.Tx) error {
+		row, err := w.Users.Create(tx, w.Env, user.NewUser{})
+		if err == nil {
+			userID = row.UserID
+		}
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return userID
+}
+
+// member is a user whose address is known to be theirs, and a session of theirs.
+type member struct{ UserID, session string }
+
+func (w *world) member(address string) member {
+	w.t.Helper()
+	m := member{UserID: w.Call(http.MethodPost, "/v1/users", body{"email": address}).OK().String("user_id")}
+	w.change(m.UserID, func(u *user.User) { u.Emails[0].Verified = true })
+	link := w.Call(http.MethodPost, "/v1/magic_links", body{"user_id": m.UserID}).OK().String("token")
+	m.session = w.Call(http.MethodPost, "/v1/magic_links/authenticate", with(hour, body{"token": link})).OK().String("session_token")
+	return m
+}
+
+func (w *world) change(userID string, change func(*user.User)) {
+	w.t.Helper()
+	err := w.DB.Update(w.t.Context(), func(tx *store.Tx) error {
+		_, err := w.Users.Change(tx, w.Env, userID, func(u *user.User) error {
+			change(u)
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // user is a user as a server reads it.
