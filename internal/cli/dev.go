@@ -15,6 +15,7 @@ import (
 	"gatehouse/internal/app"
 	"gatehouse/internal/config"
 	"gatehouse/internal/demo"
+	"gatehouse/internal/devidp"
 	"gatehouse/internal/secret"
 	"gatehouse/internal/ui"
 	"gatehouse/internal/wire"
@@ -92,7 +93,7 @@ func (d *devServer) open(ctx context.Context) (*app.App, error) {
 		Database: database,
 		Server: config.Server{
 			PublicURL: d.baseURL(), DrainTimeout: 10 * time.Second, EventRetention: 90 * 24 * time.Hour,
-			Breach: config.Breach{BreachSource: d.BreachSource, BreachURL: d.BreachURL},
+			Breach: config.Breach{BreachSource: d.BreachSource, BreachURL: d.BreachURL}, OutboundAllow: loopback,
 		},
 		Logger: d.logger,
 		Now:    time.Now,
@@ -150,6 +151,10 @@ func (d *devServer) pages(ctx context.Context, a *app.App) ([]wire.Endpoint, err
 	if err := d.state.settle(ctx, a, d.Data, d.baseURL()); err != nil {
 		return nil, err
 	}
+	idp, err := d.identityProvider(ctx, a)
+	if err != nil {
+		return nil, err
+	}
 	pages := a.Pages
 	backend := demo.New(demo.Config{
 		BaseURL: d.baseURL, ProjectID: d.state.ProjectID, Secret: d.state.Secret, PublicToken: d.state.PublicToken, Now: time.Now,
@@ -169,6 +174,8 @@ func (d *devServer) pages(ctx context.Context, a *app.App) ([]wire.Endpoint, err
 		wire.Raw(http.MethodGet, "/dev/mailbox/{message_id}/html", wire.Open, ui.DevMailboxHTML(mail)),
 		wire.Raw(http.MethodGet, demo.Prefix+"*", wire.Open, backend),
 		wire.Raw(http.MethodPost, demo.Prefix+"*", wire.Open, backend),
+		wire.Raw(http.MethodGet, devidp.Prefix+"*", wire.Open, idp),
+		wire.Raw(http.MethodPost, devidp.Prefix+"*", wire.Open, idp),
 	}, nil
 }
 
@@ -184,6 +191,7 @@ func (d *devServer) banner(t *Terminal) {
 	t.line("  Start here      %s", s.BaseURL)
 	t.line("  Demo            %s", s.DemoURL)
 	t.line("  Mailbox         %s", s.MailboxURL)
+	t.line("  Social login    Google, Microsoft and GitLab are stood in for: no account is needed.")
 	t.line("  API reference   %s", s.ReferenceURL)
 	t.line("")
 	t.line("  Project         %s, %s environment", s.ProjectName, s.Environment)

@@ -28,6 +28,8 @@ type devState struct {
 	DemoURL      string `json:"demo_url"`
 	MailboxURL   string `json:"mailbox_url"`
 	ReferenceURL string `json:"reference_url"`
+
+	formerDemoURL string // of the last start, which may have had another port
 }
 
 const (
@@ -81,6 +83,7 @@ func (s *devState) settle(ctx context.Context, a *app.App, folder, baseURL strin
 	if !env.HasPublicToken(s.PublicToken) {
 		s.PublicToken = env.PublicTokens[0].Token
 	}
+	s.formerDemoURL = s.DemoURL
 	s.ProjectID, s.ProjectName, s.Environment = env.ID, env.ProjectName, string(env.Kind)
 	s.BaseURL, s.DemoURL, s.MailboxURL, s.ReferenceURL = baseURL, baseURL+"/demo", baseURL+"/mailbox", baseURL+"/reference"
 	return nil

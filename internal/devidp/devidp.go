@@ -5,6 +5,7 @@
 package devidp
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,8 +19,9 @@ const Prefix = "/dev/idp/"
 
 // StandIn is a provider that is stood in for. Each has its own issuer and its own accounts.
 type StandIn struct {
-	Key  string // as in the addresses: "google"
-	Name string // as people know it: "Google"
+	Key      string // as in the addresses: "google"
+	Name     string // as people know it: "Google"
+	Verified string // the claim by which it says that an address is verified; "" is email_verified
 }
 
 // Config says who may ask, and for whom the provider stands in.
@@ -132,7 +134,7 @@ func (p *Provider) discovery(w http.ResponseWriter, _ *http.Request, s StandIn) 
 		Subjects:       []string{"public"},
 		Algorithms:     []string{"RS256"},
 		Scopes:         scopes,
-		Claims:         []string{"sub", "name", "given_name", "family_name", "picture", "locale", "email", "email_verified"},
+		Claims:         []string{"sub", "name", "given_name", "family_name", "picture", "locale", "email", cmp.Or(s.Verified, "email_verified")},
 		Authentication: []string{"client_secret_basic", "client_secret_post"},
 		Challenges:     []string{"S256"},
 		NamesItself:    true,

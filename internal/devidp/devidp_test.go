@@ -41,7 +41,7 @@ func start(t *testing.T) *world {
 	w.Provider = New(Config{
 		BaseURL:  func() string { return w.server.URL },
 		ClientID: clientID, ClientSecret: password,
-		StandIns: []StandIn{{"google", "Google"}, {"gitlab", "GitLab"}},
+		StandIns: []StandIn{{Key: "google", Name: "Google"}, {Key: "gitlab", Name: "GitLab"}, {Key: "microsoft", Name: "Microsoft", Verified: "xms_edov"}},
 		Now:      func() time.Time { return *w.now.Load() },
 	})
 	w.server = httptest.NewServer(wire.NewServer(wire.Config{Now: w.Provider.config.Now},
@@ -241,6 +241,9 @@ func TestPeople(t *testing.T) {
 	}
 	if picked := account("google", url.Values{"person": {"Grace Hopper"}}); picked["email"] != nil || picked["email_verified"] != nil || picked["name"] != "Grace Hopper" {
 		t.Errorf("without an address: %v", picked)
+	}
+	if owned := account("microsoft", sam); owned["xms_edov"] != true || owned["email_verified"] != nil {
+		t.Errorf("with a claim of its own: %v", owned)
 	}
 	if narrow := w.code("google", sam, "scope", "openid"); narrow != "" {
 		_, got := w.exchange("google", narrow)

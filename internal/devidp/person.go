@@ -1,6 +1,7 @@
 package devidp
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/url"
@@ -42,17 +43,17 @@ func (p person) shown() string {
 }
 
 // subject is the person's account at a stand-in: each has its own.
-func (p person) subject(standIn string) string {
-	sum := sha256.Sum256([]byte(standIn + "\n" + p.Key()))
+func (p person) subject(s StandIn) string {
+	sum := sha256.Sum256([]byte(s.Key + "\n" + p.Key()))
 	return hex.EncodeToString(sum[:10])
 }
 
 // claims are what a stand-in says of the person to a client that was granted the scope (OpenID Connect Core, section
 // 5.4).
-func (p person) claims(standIn, scope string) map[string]any {
-	c := map[string]any{"sub": p.subject(standIn)}
+func (p person) claims(s StandIn, scope string) map[string]any {
+	c := map[string]any{"sub": p.subject(s)}
 	if contains(scope, "email") && p.Email != "" {
-		c["email"], c["email_verified"] = p.Email, p.Verified
+		c["email"], c[cmp.Or(s.Verified, "email_verified")] = p.Email, p.Verified
 	}
 	if contains(scope, "profile") && p.Name != "" {
 		given, family, _ := strings.Cut(p.Name, " ")

@@ -94,7 +94,7 @@ func (p *Provider) isClient(r *http.Request) bool {
 
 // idToken says who signed in, to the client alone (OpenID Connect Core, section 2).
 func (p *Provider) idToken(s StandIn, g grant, now time.Time) (string, error) {
-	claims := g.person.claims(s.Key, g.scope)
+	claims := g.person.claims(s, g.scope)
 	claims["iss"], claims["aud"] = p.Endpoints(s.Key).Issuer, p.config.ClientID
 	claims["iat"], claims["exp"], claims["auth_time"] = now.Unix(), now.Add(accessLifetime).Unix(), g.at.Unix()
 	if g.nonce != "" {
@@ -112,7 +112,7 @@ func (p *Provider) userInfo(w http.ResponseWriter, r *http.Request, s StandIn) {
 		refuse(w, http.StatusUnauthorized, "invalid_token", "The access token has expired or is not one of this provider.")
 		return
 	}
-	writeJSON(w, http.StatusOK, g.person.claims(s.Key, g.scope))
+	writeJSON(w, http.StatusOK, g.person.claims(s, g.scope))
 }
 
 // refuse answers as RFC 6749, section 5.2.

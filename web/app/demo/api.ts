@@ -98,6 +98,11 @@ export class API {
     });
   }
 
+  /** Finishes what began at a provider: the token came back in the address. */
+  signInWithProvider(token: string, code_verifier: string): Promise<Login> {
+    return this.browser("POST", "/oauth/authenticate", { token, code_verifier, session_duration_minutes: sessionMinutes });
+  }
+
   /** Checks that the session lives, and brings a fresh JWT. */
   authenticate(): Promise<Login> {
     return this.browser("POST", "/sessions/authenticate", {});

@@ -6,7 +6,8 @@ import { API } from "./api";
 import { CallLog } from "./calls";
 import { SignedIn } from "./signed-in";
 import { SignedOut, showChecking, showUnreachable } from "./signed-out";
-import { explain } from "./words";
+import { arrival, type Arrival } from "./social";
+import { explain, explainProvider } from "./words";
 
 const page = byID("page");
 const main = byID("view");
@@ -50,15 +51,28 @@ function showOut(message: { mood: Mood; text: string } | null, focus: boolean): 
   signedOut.show(main, message, focus);
 }
 
-async function begin(): Promise<void> {
-  if (!readSession()) return showOut(null, false);
+/** Finishes what began at a provider. */
+async function arrive(back: Arrival): Promise<void> {
+  if ("refused" in back) return resume({ mood: "info", text: explainProvider(back.refused) });
   showChecking(main);
   try {
-    if (await account.resume()) showIn("", false);
-    else showOut(farewells.ended, false);
+    account.signedIn(await api.signInWithProvider(back.token, back.verifier));
   } catch (error) {
-    showUnreachable(main, explain(error, "verify"), () => void begin());
+    await resume({ mood: "bad", text: explain(error, "provider") });
   }
 }
 
-void begin();
+/** Takes up the session there may be. The message is for whoever has none. */
+async function resume(message: { mood: Mood; text: string } | null): Promise<void> {
+  if (!readSession()) return showOut(message, false);
+  showChecking(main);
+  try {
+    if (await account.resume()) showIn("", false);
+    else showOut(message ?? farewells.ended, false);
+  } catch (error) {
+    showUnreachable(main, explain(error, "verify"), () => void resume(message));
+  }
+}
+
+const back = arrival();
+void (back ? arrive(back) : resume(null));

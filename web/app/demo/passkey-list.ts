@@ -36,7 +36,8 @@ export class PasskeyList {
     if (this.editing) return; // a renewal must not take away what somebody is typing
     const registrations = this.registrations();
     if (registrations.length === 0) {
-      fill(this.list, h("li", { class: "muted", text: "You have no passkey. Add one now, or you cannot sign in again." }));
+      const again = this.account.current?.user.providers.length ? "You have no passkey yet." : "You have no passkey. Add one now, or you cannot sign in again.";
+      fill(this.list, h("li", { class: "muted", text: again }));
       return;
     }
     fill(this.list, ...registrations.map((registration) => this.row(registration)));

@@ -103,10 +103,17 @@ function fact(name: string, value: Node): HTMLElement {
   return h("div", {}, h("dt", { text: name }), h("dd", {}, value));
 }
 
+/** An account elsewhere, as the user's list of them calls it: "Google account". */
+function account({ delivery_method }: Factor, user: User): string {
+  const name = delivery_method.replace(/^oauth_/, "");
+  return `${user.providers.find((p) => p.provider_type.toLowerCase() === name)?.provider_type ?? name} account`;
+}
+
 /** What proved who this is: "Passkey “iCloud Keychain”". */
 function proofs(factors: Factor[], user: User): string {
   return factors
     .map((factor) => {
+      if (factor.type === "oauth") return account(factor, user);
       if (factor.type !== "webauthn") return factor.type.replace(/_/g, " ");
       const id = factor.webauthn_factor?.webauthn_registration_id;
       const name = user.webauthn_registrations.find((r) => r.webauthn_registration_id === id)?.name;

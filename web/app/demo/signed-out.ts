@@ -5,6 +5,7 @@ import { APIError } from "../../sdk/door";
 import { announce, busy, byID, fill, h, icon, notice, type Mood } from "../dom";
 import type { Account } from "./account";
 import type { API } from "./api";
+import { setOut } from "./social";
 import { explain, passkeyUnknown, type Doing } from "./words";
 
 type Mode = "create" | "return";
@@ -40,6 +41,7 @@ export class SignedOut {
   private readonly message = h("div", { role: "alert" });
   private readonly primary = h("button", { type: "submit", class: "button primary wide" });
   private readonly secondary = h("button", { type: "button", class: "button secondary wide" });
+  private readonly google = h("button", { type: "button", class: "button secondary wide" }, "Continue with Google");
   private prepared: { email: string; options: CreationOptionsJSON; at: number } | null = null;
 
   constructor(
@@ -64,6 +66,7 @@ export class SignedOut {
       on: { input: () => this.showEmailError("") },
     });
     this.secondary.addEventListener("click", () => this.onSecondary());
+    this.google.addEventListener("click", () => void this.continueWithGoogle());
   }
 
   /** Shows the view. focus moves the keyboard to its heading, after another view was left. */
@@ -108,6 +111,7 @@ export class SignedOut {
         this.primary,
         h("div", { class: "or", "aria-hidden": "true", text: "or" }),
         this.secondary,
+        this.google,
       ),
     );
   }
@@ -122,7 +126,7 @@ export class SignedOut {
   }
 
   private async explainSupport(able: Exclude<Support, "yes">): Promise<void> {
-    for (const button of [this.primary, this.secondary]) button.disabled = true;
+    for (const button of [this.primary, this.secondary, this.google]) button.disabled = true;
     this.email.disabled = true;
     const way =
       able === "address"
@@ -154,6 +158,21 @@ export class SignedOut {
         await this.finishSignIn(await this.ceremonies.ask());
       } catch (error) {
         this.failed(error, "sign-in");
+      }
+    });
+  }
+
+  private async continueWithGoogle(): Promise<void> {
+    await busy(this.google, async () => {
+      fill(this.message);
+      try {
+        const config = await this.api.config();
+        if (location.origin === config.base_url) return await setOut("google", config);
+        // The provider sends browsers back to the server's own address, where this page's session would not be.
+        const here = `${config.base_url}/demo`;
+        fill(this.message, notice("info", "Signing in with Google works at the server's own address.", h("p", {}, h("a", { href: here, text: `Open ${here}` }))));
+      } catch (error) {
+        this.failed(error, "provider");
       }
     });
   }

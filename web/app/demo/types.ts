@@ -15,6 +15,7 @@ export interface User {
   created_at?: string;
   emails: { email_id: string; email: string; verified: boolean }[];
   webauthn_registrations: Registration[];
+  providers: { provider_type: string; oauth_user_registration_id: string }[];
 }
 
 export interface Factor {

@@ -2,7 +2,7 @@
 import { APIError, UnreachableError } from "../../sdk/door";
 
 /** What the person was doing when it went wrong. */
-export type Doing = "create" | "sign-in" | "add" | "rename" | "delete" | "verify" | "sign-out";
+export type Doing = "create" | "sign-in" | "provider" | "add" | "rename" | "delete" | "verify" | "sign-out";
 
 /** These say that the session is no more. */
 const ended = new Set([
@@ -15,6 +15,20 @@ const ended = new Set([
 
 export function sessionEnded(error: unknown): boolean {
   return error instanceof APIError && ended.has(error.type);
+}
+
+/** What to say when a provider sent the browser back without a token. Only the code is read: anybody can write an address. */
+export function explainProvider(code: string): string {
+  switch (code) {
+    case "oauth_auth_code_error":
+      return cancelled.provider;
+    case "oauth_state_used":
+    case "expired_oauth_response":
+      return "That sign-in is over. Start again.";
+    case "duplicate_oauth_registration":
+      return "That account belongs to somebody else here. Choose another one.";
+  }
+  return "The provider did not sign you in. Try again, or sign in with a passkey.";
 }
 
 /** The passkey opens nothing: it was deleted from the account, or the account was. */
@@ -30,6 +44,7 @@ export function needsFreshProof(error: unknown): boolean {
 const cancelled: Record<Doing, string> = {
   create: "No passkey was created. Try again when you are ready.",
   "sign-in": "No passkey was used. Try again, or create an account if you are new here.",
+  provider: "You were not signed in. Try again when you are ready.",
   add: "No passkey was added. Try again when you are ready.",
   rename: "Nothing was renamed.",
   delete: "Nothing was deleted.",
@@ -78,7 +93,7 @@ function explainAPI(error: APIError, doing: Doing): string {
   if (doing === "sign-in" && passkeyUnknown(error)) {
     return "That passkey does not open an account here any more. Sign in with another passkey, or create an account.";
   }
-  if (sessionEnded(error) && doing !== "sign-in" && doing !== "create") return "Your session has ended. Sign in again.";
+  if (sessionEnded(error) && doing !== "sign-in" && doing !== "create" && doing !== "provider") return "Your session has ended. Sign in again.";
   if (error.status === 429) return `${error.message || "Too many tries."}${wait(error.retryAfter)}`;
   return byType[error.type] ?? (error.status < 500 && error.message ? error.message : `Something went wrong on the server. Try again.${reference(error)}`);
 }
