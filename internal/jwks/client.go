@@ -107,18 +107,21 @@ func (c *Client) join(ctx context.Context, url string, other *Set) (*flight, *Se
 	e := c.entry(url, now)
 	recent := now.Sub(e.tried) < lookAgain
 	switch {
-	case e.flight != nil:
-		return e.flight, nil, nil
 	case e.set != nil && e.set != other && now.Before(e.fresh):
 		return nil, e.set, nil
+	case e.flight != nil:
 	case recent && e.usable(now):
 		return nil, e.set, nil
 	case recent && e.failed:
 		return nil, nil, fmt.Errorf("%w: the last attempt failed a moment ago", ErrUnavailable)
+	default:
+		e.flight, e.tried = &flight{done: make(chan struct{})}, now
+		// Whoever came first may leave; the others go on waiting.
+		go c.fly(context.WithoutCancel(ctx), url, e, e.flight)
 	}
-	e.flight, e.tried = &flight{done: make(chan struct{})}, now
-	// Whoever came first may leave; the others go on waiting.
-	go c.fly(context.WithoutCancel(ctx), url, e, e.flight)
+	if other == nil && e.failed && e.usable(now) {
+		return nil, e.set, nil // a server that hangs holds nobody up twice
+	}
 	return e.flight, nil, nil
 }
 

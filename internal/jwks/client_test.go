@@ -151,6 +151,37 @@ func TestManyCallersCauseOneFetch(t *testing.T) {
 	}
 }
 
+// A fetch that hangs holds up whoever needs it, and nobody else: strangers can
+// have one begun at any time.
+func TestAFetchHoldsUpNobodyWhoseKeyIsKnown(t *testing.T) {
+	w := start(t)
+	i := w.issuer
+	w.verify(i.Token("app", nil), nil, 1)
+	arrived, gate := make(chan struct{}), make(chan struct{})
+	i.Answer(func(rw http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-gate
+		i.Answer(nil)
+		i.ServeHTTP(rw, r)
+	})
+	w.clock.Advance(time.Minute)
+	known, next := i.Token("app", nil), i.Rotate().Sign(t, i.Claims("app", nil), nil)
+	var wait sync.WaitGroup
+	needs := func() {
+		if _, err := w.client.Verify(t.Context(), i.JWKS(), next, w.expect()); err != nil {
+			t.Error(err)
+		}
+	}
+	wait.Go(needs)
+	<-arrived
+	wait.Go(needs) // joins the fetch
+	if _, err := w.client.Verify(t.Context(), i.JWKS(), known, w.expect()); err != nil {
+		t.Error(err)
+	}
+	close(gate)
+	wait.Wait()
+}
+
 // Security case 39: the address of a key set leads nowhere it should not, and
 // costs no more than it may.
 func TestSecurity39KeySetsAreFetchedSafely(t *testing.T) {
