@@ -32,6 +32,7 @@ var open = map[string]string{
 	"GET /v1/magic_links/redirect":              "people open it from their mail; it changes nothing",
 	"POST /v1/magic_links/redirect":             "the button of the same page",
 	"GET /v1/public/oauth/{provider}/start":     "names an environment by its public token, and sends browsers to providers",
+	"GET /v1/public/oauth/google/onetap/start":  "names an environment by its public token, and tells what Google calls it",
 	"GET /v1/oauth/callback/{callback_id}":      "providers send browsers back to it; the state says who began",
 	"POST /v1/oauth/callback/{callback_id}":     "the same, from providers that post a form",
 }
@@ -121,6 +122,8 @@ var anonymous = map[string]bool{
 	"POST /sdk/v1/biometrics/authenticate/start":             true,
 	"POST /sdk/v1/biometrics/authenticate":                   true,
 	"POST /sdk/v1/sessions/attest":                           true,
+	"POST /sdk/v1/oauth/google/id_token/authenticate":        true,
+	"POST /sdk/v1/oauth/apple/id_token/authenticate":         true,
 	"POST /sdk/v1/impersonation/authenticate":                true,
 	"POST /sdk/v1/oauth/authenticate":                        true,
 }

@@ -148,14 +148,16 @@ func TestSecurity43EveryLoginPathIsInTheTable(t *testing.T) {
 // otherSessions are the routes that answer with a session though they are no way
 // to sign in.
 var otherSessions = map[string]string{
-	"POST /v1/sessions/authenticate":          "shows a session that there is",
-	"POST /sdk/v1/sessions/authenticate":      "shows a session that there is",
-	"POST /v1/webauthn/register":              "adds the passkey that it proves",
-	"POST /sdk/v1/webauthn/register":          "adds the passkey that it proves, to a session",
-	"POST /sdk/v1/biometrics/register":        "adds the device that it proves, to a session",
-	"POST /v1/sessions/migrate":               "goes on with a session of another product, whose factors nobody here knows",
-	"POST /v1/impersonation/authenticate":     "begins a session of an operator, which proves nothing about the user",
-	"POST /sdk/v1/impersonation/authenticate": "begins a session of an operator, which proves nothing about the user",
+	"POST /v1/sessions/authenticate":                  "shows a session that there is",
+	"POST /sdk/v1/sessions/authenticate":              "shows a session that there is",
+	"POST /v1/webauthn/register":                      "adds the passkey that it proves",
+	"POST /sdk/v1/webauthn/register":                  "adds the passkey that it proves, to a session",
+	"POST /sdk/v1/biometrics/register":                "adds the device that it proves, to a session",
+	"POST /v1/sessions/migrate":                       "goes on with a session of another product, whose factors nobody here knows",
+	"POST /sdk/v1/oauth/google/id_token/authenticate": "proves an account at a provider, as oauth/authenticate does",
+	"POST /sdk/v1/oauth/apple/id_token/authenticate":  "proves an account at a provider, as oauth/authenticate does",
+	"POST /v1/impersonation/authenticate":             "begins a session of an operator, which proves nothing about the user",
+	"POST /sdk/v1/impersonation/authenticate":         "begins a session of an operator, which proves nothing about the user",
 }
 
 // answersWithSession reads it from the OpenAPI document.

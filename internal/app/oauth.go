@@ -35,6 +35,7 @@ func (a *App) oauthPages() []wire.Endpoint {
 	back := a.oauthCallback(page)
 	return []wire.Endpoint{
 		wire.Raw(http.MethodGet, "/v1/public/oauth/{provider}/start", wire.Open, a.oauthStart(page), wire.NoStore(), wire.Summary("Where an app sends a browser that signs in with a provider")),
+		wire.Raw(http.MethodGet, "/v1/public/oauth/google/onetap/start", wire.Open, http.HandlerFunc(a.oneTapStart), wire.NoStore(), wire.Summary("What the browser SDK's frame needs for Google One Tap")),
 		wire.Raw(http.MethodGet, "/v1/oauth/callback/{callback_id}", wire.Open, back, wire.NoStore(), wire.Summary("Where providers send browsers back to")),
 		wire.Raw(http.MethodPost, "/v1/oauth/callback/{callback_id}", wire.Open, back, wire.NoStore(), wire.Summary("Where providers that post a form send browsers back to")),
 	}
@@ -69,6 +70,10 @@ const maxProviderForm = 64 << 10
 func (a *App) oauthCallback(page *ui.SignInPage) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead { // a program looks, and nobody is back
+			return
+		}
+		if r.Header.Get(oneTapHeader) == oneTapType && r.Method == http.MethodPost {
+			a.oneTapFinish(w, r)
 			return
 		}
 		values, err := providerAnswer(w, r)

@@ -49,15 +49,9 @@ func (s *Service) prove(ctx context.Context, tx *store.Tx, req *authenticateRequ
 	if !first {
 		return proof, errNoToken // another request was faster
 	}
-	if o.row != nil {
-		proof.Apply = o.complete
-	} else if err := o.make(tx, env, s.Users); err != nil {
+	if err := s.settle(tx, env, o, k.sessionID, &proof); err != nil {
 		return proof, err
 	}
-	proof.UserID, proof.SessionID = o.row.UserID, k.sessionID
-	proof.Factor = session.OAuth(p.Name, session.OAuthFactor{
-		ID: o.registrationID, ProviderSubject: a.Identity.Subject, EmailID: o.emailID,
-	})
 	resp.fill(o, a.Tokens)
 	return proof, nil
 }

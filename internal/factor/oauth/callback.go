@@ -206,14 +206,23 @@ func (s *Service) finish(ctx context.Context, env *project.Environment, f *flow,
 	if a.Identity, a.Tokens, err = s.Providers.Exchange(ctx, c.Provider, c.credentials, answer); err != nil {
 		return "", err
 	}
+	return s.keep(ctx, env, f, c.Provider, &a, func(*store.Tx) error { return nil })
+}
+
+// keep keeps an account under a token, and returns the address of the app with
+// it. also runs in the same transaction.
+func (s *Service) keep(ctx context.Context, env *project.Environment, f *flow, p *provider.Provider, a *account, also func(*store.Tx) error) (target string, err error) {
 	token, to := secret.Token(), ""
 	k := &ticket{hash: secret.Hash(token), provider: f.provider, challenge: f.challenge, userID: f.userID, sessionID: f.sessionID}
 	if k.sealed, err = s.seal(accountPurpose, env, a); err != nil {
 		return "", err
 	}
 	err = s.DB.Update(ctx, func(tx *store.Tx) error {
-		o, err := ownerOf(tx, env, c.Provider, a.Identity, k.userID)
+		o, err := ownerOf(tx, env, p, a.Identity, k.userID)
 		if err != nil {
+			return err
+		}
+		if err := also(tx); err != nil {
 			return err
 		}
 		if to = f.login; o.signsUp() {

@@ -15,12 +15,12 @@ const needOAuth = "oauth"
 // Endpoints are the routes of the oauth group on both surfaces. The addresses
 // that browsers visit (start, callback) are mounted where HTTP is known.
 func (s *Service) Endpoints() []wire.Endpoint {
-	return []wire.Endpoint{
+	return append(s.nativeEndpoints(),
 		wire.POST("/v1/oauth/authenticate", wire.Secret, s.authenticate(), wire.Summary("Sign in with the token that a browser brings back from a provider")),
 		wire.POST("/v1/oauth/attach", wire.Secret, s.attach, wire.Summary("Let a user add an account at a provider")),
 		wire.POST("/sdk/v1/oauth/authenticate", wire.Public, s.authenticate(), wire.Needs(needOAuth), wire.Summary("Sign in with the token that a browser brings back from a provider")),
 		wire.POST("/sdk/v1/oauth/attach", wire.Public, s.attachOwn, wire.Needs(needOAuth), wire.Summary("Let the signed-in user add an account at a provider")),
-	}
+	)
 }
 
 type attachRequest struct {

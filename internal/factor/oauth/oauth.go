@@ -1,8 +1,9 @@
 // Package oauth is the factor that an account at an identity provider proves.
 // It owns the way of a browser to the provider and back, the one-time tokens
-// that end it, the credentials of providers, and the rules for whose user an
-// account is. It owns the tables oauth_providers, oauth_flows, oauth_tokens and
-// oauth_attachments. It never knows what differs between providers, which is
+// that end it, the id_tokens that come without that way, the credentials of
+// providers, and the rules for whose user an account is. It owns the tables
+// oauth_providers, oauth_flows, oauth_tokens, oauth_attachments and
+// oauth_id_tokens. It never knows what differs between providers, which is
 // the package provider's, and never shows what it keeps sealed.
 package oauth
 
@@ -75,7 +76,7 @@ func (s *Service) Hooks() user.Hooks {
 // Purge removes up to budget rows that nobody can use any more.
 func Purge(tx *store.Tx, budget int) (int64, error) {
 	var total int64
-	for _, purge := range []func(*store.Tx, time.Time, int) (int64, error){purgeTokens, purgeAttachments, purgeFlows} {
+	for _, purge := range []func(*store.Tx, time.Time, int) (int64, error){purgeTokens, purgeAttachments, purgeFlows, purgeIDTokens} {
 		before := tx.Now
 		if budget <= 0 {
 			break
