@@ -14,8 +14,13 @@ import (
 	"gatehouse/internal/jwks"
 )
 
+// patience is how long a person waits for a provider, whatever it is asked.
+const patience = 20 * time.Second
+
 // Exchange turns the code of an answer into tokens and reads whose they are.
 func (s *Service) Exchange(ctx context.Context, p *Provider, c *Credentials, a Answer) (*Identity, *Tokens, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	at, err := s.find(ctx, p, c)
 	if err != nil {
 		return nil, nil, errCallback.Because(err)

@@ -17,6 +17,24 @@ import (
 // moment is a fixed instant.
 func moment() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 
+// What holds for all holds against a reading or a list that is wrong.
+func TestSecurity15And62SecondLine(t *testing.T) {
+	for _, p := range append(All(), openIDProvider("oidc_x")) {
+		v := &visit{p: p, c: &Credentials{}}
+		who, err := v.settle(&Identity{Subject: "1", Email: "ada@example.com", EmailVerified: true})
+		if err != nil || who.EmailVerified != (p.Email != Never) {
+			t.Errorf("%s: %+v, %v", p.Name, who, err)
+		}
+		wrong := *p
+		wrong.params = reserved
+		for _, name := range reserved {
+			if wrong.allows(&Credentials{Params: reserved}, name) {
+				t.Errorf("%s lets an app say %s", p.Name, name)
+			}
+		}
+	}
+}
+
 func FuzzSecurity55Tokens(f *testing.F) {
 	for _, seed := range []string{
 		`{"access_token":"a","token_type":"Bearer","expires_in":3599,"refresh_token":"r","scope":"openid email","id_token":"a.b.c"}`,

@@ -193,7 +193,8 @@ func TestNativeIDTokens(t *testing.T) {
 		if _, err := verify(map[string]any{"nonce": hex.EncodeToString(sum[:])}, "n-1"); err != nil {
 			t.Errorf("%s, nonce as a hash: %v", name, err)
 		}
-		for claimed, given := range map[string]string{"n-1": "n-2", "n-3": "", hex.EncodeToString(sum[:]): "n-4"} {
+		nothing := sha256.Sum256(nil)
+		for claimed, given := range map[string]string{"n-1": "n-2", "n-3": "", hex.EncodeToString(nothing[:]): "", hex.EncodeToString(sum[:]): "n-4"} {
 			_, err = verify(map[string]any{"nonce": claimed}, given)
 			wantType(t, name+" with another nonce", err, "id_token_nonce_invalid")
 		}
@@ -236,6 +237,12 @@ func TestSecurity32Algorithms(t *testing.T) {
 				_, err = w.service.VerifyIDToken(t.Context(), p, c, token, nonce)
 				wantType(t, name, err, "id_token_invalid")
 			}
+		}
+		// A token of another kind, for the same audience, is no id_token.
+		for _, typ := range []string{"at+jwt", "application/at+jwt", "logout+jwt", "secevent+jwt"} {
+			w.Feel(name, providertest.Mood{Type: typ})
+			_, _, err := w.signIn(name)
+			wantType(t, name+" "+typ, err, "oauth_flow_callback_error")
 		}
 		w.Feel(name, providertest.Mood{ForeignKey: true})
 		_, _, err := w.signIn(name)

@@ -246,7 +246,11 @@ func (f *fake) idToken(g *grant, more map[string]any) string {
 	if f.mood.ForeignKey {
 		key = jwkstest.NewKey(f.server.t, key.ID, "ES256")
 	}
-	return key.Sign(f.server.t, edited(c, more), nil)
+	header := map[string]any{}
+	if f.mood.Type != "" {
+		header["typ"] = f.mood.Type
+	}
+	return key.Sign(f.server.t, edited(c, more), header)
 }
 
 func (f *fake) issuer(who Person) string {

@@ -65,6 +65,7 @@ type Mood struct {
 	Hang       bool           // nothing is answered before the caller has left
 	Issuer     string         // that the discovery document names
 	NoIssuer   bool           // the answer to the browser does not name its issuer
+	Type       string         // of id_tokens, in their header, in place of JWT
 	ForeignKey bool           // id_tokens are signed by a key that is not published
 }
 
