@@ -11,7 +11,7 @@ func (a *App) Bulk() *bulk.Service {
 	users := user.New(a.DB, a.Keyring, a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.Passwords.Hooks(),
 		a.TOTPs.Hooks(), a.Biometrics.Hooks(), a.Wallets.Hooks())
 	return bulk.New(bulk.Config{
-		DB: a.DB, Users: users, Passwords: a.Passwords,
+		DB: a.DB, Users: users, Passwords: a.Passwords, Clients: a.M2M,
 		Keepers: map[string]bulk.Keeper{user.KindWebAuthn: a.WebAuthn, user.KindWallet: a.Wallets, user.KindBiometric: a.Biometrics},
 	})
 }

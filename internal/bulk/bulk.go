@@ -1,14 +1,16 @@
-// Package bulk owns bringing users in from files and taking them out again: the
-// documented format, what other products export, the steps in which a file of
-// any size is imported, and how far each import has come (table imports). It
-// never writes a user, a password or a key but through the packages that own
-// them, never verifies a hash, and never keeps more of a file than a step of it.
+// Package bulk owns bringing users and machine-to-machine clients in from files,
+// and taking users out again: the documented format, what other products export,
+// the steps in which a file of any size is imported, and how far each import has
+// come (table imports). It never writes a user, a password, a key or a client but
+// through the packages that own them, never verifies a hash, and never keeps more
+// of a file than a step of it.
 package bulk
 
 import (
 	"encoding/json"
 
 	"gatehouse/internal/factor/password"
+	"gatehouse/internal/m2m"
 	"gatehouse/internal/project"
 	"gatehouse/internal/store"
 	"gatehouse/internal/user"
@@ -23,6 +25,7 @@ type Config struct {
 	Passwords *password.Service
 	// Keepers are the owners of public keys, by the kind of factor.
 	Keepers map[string]Keeper
+	Clients *m2m.Service
 }
 
 // Keeper is the owner of what a factor needs beside the user's document, such as

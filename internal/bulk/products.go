@@ -36,6 +36,13 @@ var products = map[string]product{
 	"stytch":    {"Stytch", "results", stytchRecord, nil, nil},
 }
 
+// machines are files with clients in them and no users: see ImportClients.
+var machines = map[string]product{
+	"gatehouse clients": {title: "Gatehouse"},
+	"auth0 clients":     {title: "Auth0", wrapper: "clients"},
+	"auth0 grants":      {title: "Auth0", wrapper: "client_grants"},
+}
+
 // record reads a row by the rules of the product it comes from.
 func (o *Options) record(t text) (*Record, error) {
 	p := products[o.From]

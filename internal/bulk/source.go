@@ -103,6 +103,9 @@ func (o *Options) open(s Source) (*input, error) {
 	}
 	product, known := products[o.From]
 	if !known {
+		product, known = machines[o.From]
+	}
+	if !known {
 		return nil, fmt.Errorf("there is no product %q to import from", o.From)
 	}
 	switch format := o.format(s.Name, head, product); format {

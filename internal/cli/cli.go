@@ -46,6 +46,7 @@ type commands struct {
 
 	TrustedTokenProfile trustedProfileCommands `cmd:"" name:"trusted-token-profile" group:"configure" help:"Issuers whose tokens sign people in: create, list, show, update, add-key, remove-key, delete."`
 
+	M2MClient   m2mClientCommands  `cmd:"" name:"m2m-client" group:"look after" help:"Clients that are machines: create, list, show, update, rotate, delete."`
 	User        userCommands       `cmd:"" group:"look after" help:"Users: get, search, unlock, delete."`
 	Impersonate impersonateCommand `cmd:"" group:"look after" help:"Make a one-time link with which you act as a user for an hour."`
 	Keys        keysCommands       `cmd:"" group:"look after" help:"Keys that sign session tokens: list, rotate."`

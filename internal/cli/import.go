@@ -19,7 +19,8 @@ import (
 )
 
 type importCommands struct {
-	Users importUsers `cmd:"" help:"Bring users in from a file, with their passwords' hashes. An import that was interrupted goes on where it stopped when the same command runs again. It may run beside a server: on SQLite it then takes turns with it, and is slower. The exit code is 3 when rows were refused."`
+	Users      importUsers   `cmd:"" help:"Bring users in from a file, with their passwords' hashes. An import that was interrupted goes on where it stopped when the same command runs again. It may run beside a server: on SQLite it then takes turns with it, and is slower. The exit code is 3 when rows were refused."`
+	M2MClients importClients `cmd:"" name:"m2m-clients" help:"Bring machine-to-machine clients in from a file, with their ids and secrets. Clients who are there already are passed over. The exit code is 3 when rows were refused."`
 }
 
 // inEnvironment is an environment that a command is about, named by a flag.

@@ -68,6 +68,14 @@ func (s *Service) Add(tx *store.Tx, env *project.Environment, n NewClient) (*Cli
 	return c, value, emit(tx, env, "create", c.ClientID)
 }
 
+// Check says what is wrong with the client, as far as that needs no database.
+func (n *NewClient) Check(env *project.Environment) error {
+	if _, err := n.client(env); err != nil || n.ClientSecret == "" {
+		return err
+	}
+	return checkSecret(n.ClientID, n.ClientName, n.ClientSecret)
+}
+
 // client checks what was asked for.
 func (n *NewClient) client(env *project.Environment) (*Client, error) {
 	c := &Client{ClientID: n.ClientID, ClientName: n.ClientName, ClientDescription: n.ClientDescription, Status: Active}

@@ -193,3 +193,12 @@ func (q *selection) key() []byte {
 	}
 	return key
 }
+
+// Filter is an Operand made in Go.
+func Filter(name string, values []string) (o Operand, err error) {
+	if o.FilterName, err = json.Marshal(name); err != nil {
+		return o, err
+	}
+	o.FilterValue, err = json.Marshal(values)
+	return o, err
+}
