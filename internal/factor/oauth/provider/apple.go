@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -29,7 +28,7 @@ var apple = &Provider{
 	params: []string{"locale"},
 	check: func(c *Credentials) error {
 		if c.TeamID == "" || c.KeyID == "" {
-			return errors.New("Apple: the team id or the key id is missing")
+			return faultOf("Apple", "the team id or the key id is missing")
 		}
 		_, err := appleKey(c)
 		return err
@@ -68,7 +67,7 @@ func appleSecret(s *Service, c *Credentials) (string, error) {
 	return signed.CompactSerialize()
 }
 
-var errAppleKey = errors.New("Apple: the private key is missing or is not the .p8 file that Apple hands out")
+var errAppleKey = faultOf("Apple", "the private key is missing or is not the .p8 file that Apple hands out")
 
 func appleKey(c *Credentials) (*ecdsa.PrivateKey, error) {
 	block, _ := pem.Decode([]byte(c.PrivateKey))

@@ -113,7 +113,6 @@ type expected struct {
 	subject  string // "" for 10815
 	noEmail  bool   // the provider says none
 	verified bool
-	first    string // "" for Ada
 	noLast   bool
 	picture  string // "" for hers, "-" for none
 	locale   string

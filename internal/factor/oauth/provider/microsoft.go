@@ -3,7 +3,6 @@ package provider
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -52,7 +51,7 @@ var microsoft = &Provider{
 	check: func(c *Credentials) error {
 		tenant := tenantOf(c)
 		if !isTenantID.MatchString(tenant) && !slices.Contains([]string{"common", "organizations", "consumers"}, tenant) {
-			return errors.New("Microsoft: the tenant is neither an id nor common, organizations or consumers")
+			return faultOf("Microsoft", "the tenant is neither an id nor common, organizations or consumers")
 		}
 		return nil
 	},

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"cmp"
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -41,4 +40,4 @@ func checkSalesforce(host string) error {
 	return nil
 }
 
-var errSharedHost = errors.New("Salesforce: the host is everybody's; leave it out, or write that of your My Domain")
+var errSharedHost = faultOf("Salesforce", "the host is everybody's; leave it out, or write that of your My Domain")

@@ -120,9 +120,10 @@ func (p *Provider) Check(c *Credentials) error {
 	return nil
 }
 
-func (p *Provider) faultf(format string, args ...any) error {
-	return fmt.Errorf(p.Type+": "+format, args...)
-}
+func (p *Provider) faultf(format string, args ...any) error { return faultOf(p.Type, format, args...) }
+
+// faultOf is what is wrong with the credentials at a provider.
+func faultOf(who, format string, args ...any) error { return fmt.Errorf(who+": "+format, args...) }
 
 // get reads a JSON object from an address of the provider with the access token.
 func (v *visit) get(ctx context.Context, address string, query url.Values) (jwks.Claims, error) {
