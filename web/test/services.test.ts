@@ -53,30 +53,34 @@ describe("a number that is typed", () => {
 });
 
 describe("a question from another page", () => {
-  test("is answered in the SDK's form", () => {
-    assert.deepEqual(answer({ method: "parsedPhoneNumber", args: [{ phoneNumber: "2025550123", regionCode: "US" }] }), {
+  const page = "https://app.example.com";
+
+  test("is answered in the SDK's form", async () => {
+    assert.deepEqual(await answer({ method: "parsedPhoneNumber", args: [{ phoneNumber: "2025550123", regionCode: "US" }] }, page), {
       success: true,
       payload: { isValid: true, number: "+12025550123", national: "(202) 555-0123" },
     });
-    assert.deepEqual(answer({ method: "getExamplePhoneNumber", args: [{ regionCode: "CA" }] }), {
+    assert.deepEqual(await answer({ method: "getExamplePhoneNumber", args: [{ regionCode: "CA" }] }, page), {
       success: true,
       payload: { phoneNumber: "(506) 234-5678" },
     });
   });
 
   const strange: [string, unknown][] = [
-    ["a method that is not there", { method: "oneTapStart", args: [{ publicToken: "x" }] }],
+    ["a method that is not there", { method: "oneTapPlay", args: [{ publicToken: "x" }] }],
     ["a property that every object has", { method: "constructor", args: [{}] }],
     ["no question", null],
     ["a text", "parsedPhoneNumber"],
     ["no arguments", { method: "parsedPhoneNumber" }],
     ["arguments of another kind", { method: "parsedPhoneNumber", args: [{ phoneNumber: 2025550123 }] }],
     ["a region that no number is known of", { method: "parsedPhoneNumber", args: [{ phoneNumber: "2025550123", regionCode: "UM" }] }],
+    ["no public token", { method: "oneTapStart", args: [{}] }],
+    ["nothing that Google has given", { method: "oneTapSubmit", args: [{ oauthCallbackID: "x" }] }],
     ["a region that is none", { method: "getExamplePhoneNumber", args: [{ regionCode: "__proto__" }] }],
   ];
   for (const [name, question] of strange) {
-    test(`with ${name} is refused, not left waiting`, () => {
-      const got = answer(question);
+    test(`with ${name} is refused, not left waiting`, async () => {
+      const got = await answer(question, page);
       assert.ok(!got.success);
       assert.equal(got.error.name, "TypeError");
       assert.ok(got.error.message);
