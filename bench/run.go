@@ -196,6 +196,12 @@ func (b *bench) sqlite() error {
 	if err := b.factors(t); err != nil {
 		return err
 	}
+	if err := b.tokens(t); err != nil {
+		return err
+	}
+	if err := b.oauth(t); err != nil {
+		return err
+	}
 	if rss, err := t.rss(); err == nil {
 		b.table.report("SQLite: memory after the load", fmt.Sprintf("%.1f MB", float64(rss)/(1<<20)), "")
 	}
