@@ -20,6 +20,8 @@ type connection struct {
 	conn net.Conn
 	in   *bufio.Reader
 	body []byte
+
+	location string // of the last answer, "" without one
 }
 
 func dial(address string) (*connection, error) {
@@ -48,6 +50,7 @@ func (c *connection) do(request []byte) (int, []byte, error) {
 		return 0, nil, err
 	}
 	length := -1
+	c.location = ""
 	for {
 		if line, err = c.in.ReadSlice('\n'); err != nil {
 			return 0, nil, err
@@ -55,10 +58,13 @@ func (c *connection) do(request []byte) (int, []byte, error) {
 		if len(line) <= 2 {
 			break
 		}
-		if name, value, ok := bytes.Cut(line, []byte(":")); ok && bytes.EqualFold(name, []byte("Content-Length")) {
+		switch name, value, _ := bytes.Cut(line, []byte(":")); {
+		case bytes.EqualFold(name, []byte("Content-Length")):
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
 				return 0, nil, err
 			}
+		case bytes.EqualFold(name, []byte("Location")):
+			c.location = string(bytes.TrimSpace(value))
 		}
 	}
 	if length < 0 {

@@ -68,7 +68,7 @@ func openTarget(ctx context.Context, dir, binary, databaseURL string, users, bus
 			return err
 		}
 		t.process, err = start(ctx, dir, "http://"+address+"/readyz", true,
-			[]string{"GATEHOUSE_MASTER_KEY=" + masterKey, "GATEHOUSE_DATABASE_URL=" + databaseURL, "GATEHOUSE_PUBLIC_URL=http://localhost", "GATEHOUSE_LOG_LEVEL=warn", "GATEHOUSE_BREACH_SOURCE=off"},
+			[]string{"GATEHOUSE_MASTER_KEY=" + masterKey, "GATEHOUSE_DATABASE_URL=" + databaseURL, "GATEHOUSE_PUBLIC_URL=http://localhost", "GATEHOUSE_LOG_LEVEL=warn", "GATEHOUSE_BREACH_SOURCE=off", "GATEHOUSE_OUTBOUND_ALLOW=127.0.0.1"},
 			binary, "serve", "--listen", address)
 		if err == nil {
 			t.address = address
