@@ -243,4 +243,75 @@ describe('the pages of gatehouse dev', () => {
     await says('You signed in in another tab.');
     assert.deepEqual(second.problems, []);
   });
+
+  describe('with Google, which is stood in for', () => {
+    const toGoogle = async () => {
+      await withoutAutofill();
+      await page.goto('/demo');
+      await button('Continue with Google').click();
+      await heading('Who signs in?');
+      await says(/^This page stands in for Google on this machine/);
+    };
+
+    test('somebody is picked, and is the same person the next time', async () => {
+      await toGoogle();
+      await fits();
+      await screenshots(page, 'idp');
+      await button(/^Ada Lovelace/).click();
+      await heading('You are signed in');
+      await says('ada@example.com');
+      await says('Google account');
+      await says('Verified by the app’s backend');
+      assert.equal(new URL(page.url()).search, '', 'the token is gone from the address');
+      await screenshots(page, 'demo-google');
+      await signOut();
+      await button('Continue with Google').click();
+      await button(/^Ada Lovelace/).click();
+      await heading('You are signed in');
+      const { results } = await api.users.search({});
+      assert.equal(results.filter((u) => u.emails.some((e) => e.email === 'ada@example.com')).length, 1);
+    });
+
+    test('somebody is typed, by keyboard alone, and can be picked afterwards', async () => {
+      const email = newEmail();
+      await toGoogle();
+      await page.getByLabel('Name', { exact: true }).focus();
+      for (const typed of ['Kim Keyboard', 'not an address']) {
+        await page.keyboard.type(typed);
+        await page.keyboard.press('Tab');
+      }
+      await page.keyboard.press('Enter');
+      await says('Enter an address with a name, an @ and a domain');
+      await screenshots(page, 'idp-problem');
+      const field = page.getByLabel('E-mail');
+      assert.equal(await field.evaluate((e) => e === document.activeElement), true, 'what is wrong has the focus');
+      await page.keyboard.press('ControlOrMeta+A');
+      await page.keyboard.type(email);
+      await page.keyboard.press('Enter');
+      await heading('You are signed in');
+      await says(email);
+      await signOut();
+      await button('Continue with Google').click();
+      await button(/^Kim Keyboard/).focus();
+      await page.keyboard.press('Enter');
+      await says(email);
+    });
+
+    test('who denies access is told, and so is who goes back and chooses again', async () => {
+      await toGoogle();
+      await button('Deny access').click();
+      await says('You were not signed in. Try again when you are ready.');
+      await screenshots(page, 'demo-denied');
+      await page.goBack();
+      await button(/^Ada Lovelace/).click();
+      await says('That sign-in is over. Start again.');
+      assert.equal(new URL(page.url()).search, '');
+    });
+
+    test('what cannot go on says why, and sends nobody anywhere', async () => {
+      await page.goto('/dev/idp/google/authorize?client_id=somebody&redirect_uri=https://evil.example/');
+      await heading('This cannot go on');
+      await screenshots(page, 'idp-refused');
+    });
+  });
 });
