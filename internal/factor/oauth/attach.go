@@ -59,19 +59,13 @@ func (s *Service) attachTo(ctx context.Context, name string, whom func(*store.Tx
 	env := project.CallerFrom(ctx).Env
 	token := secret.Token()
 	a := &attachment{hash: secret.Hash(token), provider: name}
-	find := func(tx *store.Tx) (err error) {
-		a.userID, a.sessionID, err = whom(tx)
-		return err
-	}
 	// Who asks comes before what is asked for: strangers learn of no setting.
-	if err := s.DB.View(ctx, find); err != nil {
-		return nil, err
-	}
-	if _, err := s.provider(ctx, env, name); err != nil {
-		return nil, err
-	}
-	err := s.DB.Update(ctx, func(tx *store.Tx) error {
-		if err := find(tx); err != nil {
+	_, missing := s.provider(ctx, env, name)
+	err := s.DB.Update(ctx, func(tx *store.Tx) (err error) {
+		if a.userID, a.sessionID, err = whom(tx); err == nil {
+			err = missing
+		}
+		if err != nil {
 			return err
 		}
 		a.expires = tx.Now.Add(attachFor)
