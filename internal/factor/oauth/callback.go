@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -206,7 +207,13 @@ func (s *Service) finish(ctx context.Context, env *project.Environment, f *flow,
 	if a.Identity, a.Tokens, err = s.Providers.Exchange(ctx, c.Provider, c.credentials, answer); err != nil {
 		return "", err
 	}
-	return s.keep(ctx, env, f, c.Provider, &a, func(*store.Tx) error { return nil })
+	return s.keep(ctx, env, f, c.Provider, &a, func(tx *store.Tx) error {
+		if !slices.Contains(nativeProviders, f.provider) {
+			return nil
+		}
+		// The app is shown the id_token, and may show it to others: it has signed in.
+		return useOf(a.Tokens.ID).spend(tx, env)
+	})
 }
 
 // keep keeps an account under a token, and returns the address of the app with

@@ -43,10 +43,13 @@ type idTokenResponse struct {
 	UserCreated     bool   `json:"user_created" required:"true"`
 }
 
+// nativeProviders are those whose id_tokens sign in without the way of a browser.
+var nativeProviders = []string{"google", "apple"}
+
 // nativeEndpoints are the routes of apps that sign people in without a browser.
 func (s *Service) nativeEndpoints() []wire.Endpoint {
 	var list []wire.Endpoint
-	for _, name := range []string{"google", "apple"} {
+	for _, name := range nativeProviders {
 		login := retried(session.LoginAfter(s.Core, s.verifyIDToken(name), s.proveIDToken))
 		list = append(list, wire.POST("/sdk/v1/oauth/"+name+"/id_token/authenticate", wire.Public, login, wire.Needs(needOAuth),
 			wire.Summary("Sign in with an id_token that an app got on the device")))
@@ -131,7 +134,8 @@ func (s *Service) settle(tx *store.Tx, env *project.Environment, o *owner, sessi
 }
 
 // idTokenUse is the one use of an id_token, which nothing but its signature
-// protects: whoever finds it in a log could sign in for as long as it lasts.
+// protects: whoever finds it in a log could sign in for as long as it lasts. One
+// that came through a browser is used up as well.
 type idTokenUse struct {
 	hash    []byte
 	expires time.Time

@@ -2,7 +2,9 @@ package oauth_test
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -206,5 +208,24 @@ func TestNativeSwitches(t *testing.T) {
 		w.setUpNative()
 		w.Configure("sdk.oauth.enabled", "false")
 		w.native("google", w.idp.IDToken("google", nativeClient, nil), nil).Refused(401, "endpoint_not_authorized_for_sdk")
+	})
+}
+
+// TestSecurity20NativeReplayOfWhatABrowserBrought: an app is shown the id_token of
+// a sign-in by browser, which is good for no second one.
+func TestSecurity20NativeReplayOfWhatABrowserBrought(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.setUp("google")
+		token := w.signIn("google", nil).OK().String("provider_values", "id_token")
+		_, payload, _ := strings.Cut(token, ".")
+		payload, _, _ = strings.Cut(payload, ".")
+		var claims struct {
+			Nonce string `json:"nonce"`
+		}
+		text, err := base64.RawURLEncoding.DecodeString(payload)
+		if err != nil || json.Unmarshal(text, &claims) != nil || claims.Nonce == "" {
+			t.Fatalf("the id_token has no nonce: %s, %v", text, err)
+		}
+		w.native("google", token, body{"nonce": claims.Nonce}).Refused(400, "id_token_invalid")
 	})
 }
