@@ -13,7 +13,7 @@ import (
 // other: session and token stay, the factors stand in the order in which they
 // were last proven, and answer and JWT show both.
 func TestFactorsAccumulate(t *testing.T) {
-	s := openly(t, authtest.New(t))
+	s := openly(t, authtest.New(t, calling))
 	for _, first := range methods {
 		m := newMember(t, s)
 		for _, second := range methods {
@@ -80,7 +80,7 @@ func order(t *testing.T, what string, a *authtest.Answer, want ...method) {
 // TestFactorsJoinLivingSessionsOfTheirOwnUserOnly: a session of another user is
 // refused, and so is one that has ended, at its instant.
 func TestFactorsJoinLivingSessionsOfTheirOwnUserOnly(t *testing.T) {
-	s := openly(t, authtest.New(t))
+	s := openly(t, authtest.New(t, calling))
 	mine, hers := newMember(t, s), newMember(t, s)
 	for _, w := range methods {
 		foreign, _ := hers.session(named(t, "a passkey"))

@@ -119,7 +119,7 @@ func TestSecurity45ImpersonationIsJoinedByNothing(t *testing.T) {
 		if is.String("session", "authentication_factors", 0, "type") != "impersonated" || is.Get("session", "authentication_factors", 1) != nil {
 			t.Errorf("it became %s", is.Text)
 		}
-	})
+	}, calling)
 }
 
 // Nothing makes it last longer than an hour or say something else, and a server

@@ -15,8 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/app"
 	"gatehouse/internal/authtest"
 	"gatehouse/internal/delivery"
+	"gatehouse/internal/factor/oauth"
+	"gatehouse/internal/factor/oauth/provider/providertest"
 	"gatehouse/internal/project"
 )
 
@@ -122,6 +125,7 @@ var methods = []method{
 	{"a recovery code", "mailbox", both("totps/recover"), [2]string{"recovery_codes", "recovery_code"}, byRecoveryCode},
 	{"a trusted token", "", both("sessions/attest"), [2]string{"trusted_auth_token", "trusted_token_exchange"}, byTrustedToken},
 	{"a wallet", "", both("crypto_wallets/authenticate"), [2]string{"crypto", "crypto_wallet"}, byWallet},
+	{"an account at a provider", "mailbox", both("oauth/authenticate"), [2]string{"oauth", "oauth_discord"}, byAccount},
 	{"biometrics", "device", []string{"POST /sdk/v1/biometrics/authenticate"}, [2]string{"signature_challenge", "biometric"}, byBiometrics},
 }
 
@@ -189,6 +193,39 @@ func byBiometrics(m *member, more fields) *authtest.Answer {
 		"biometric_registration_id": start.String("biometric_registration_id"), "signature": m.device.Sign(start.String("challenge")),
 		"session_duration_minutes": more["session_duration_minutes"],
 	})
+}
+
+// calling lets a server call the provider of byAccount.
+func calling(o *app.Options) { o.Server.OutboundAllow = []string{"127.0.0.1", "::1"} }
+
+// byAccount goes to a provider and back. The provider names the member's address,
+// so that the account is theirs from the first time on. The answer is the one that
+// has the session under the name of all others.
+func byAccount(m *member, more fields) *authtest.Answer {
+	m.t.Helper()
+	at := providertest.New(m.t, m.s.Clock.Now)
+	who := providertest.Ada()
+	who.Subject, who.Email = m.number[1:], m.Email
+	at.SignIn("discord", who)
+	at.Register("discord", m.s.OAuth.RedirectURI(m.s.Env))
+	if err := m.s.OAuth.Set(m.t.Context(), m.s.Env, "discord", at.Credentials("discord")); err != nil {
+		m.t.Fatal(err)
+	}
+	out := m.s.Request(http.MethodGet, "/v1/public/oauth/discord/start?public_token="+m.s.Env.PublicTokens[0].Token, nil, nil)
+	answer, err := at.Browse(out.Header.Get("Location"))
+	if err != nil || len(out.Cookies) != 1 {
+		m.t.Fatal(err, out.Text)
+	}
+	back := m.s.Request(http.MethodGet, oauth.CallbackPath(m.s.Env)+"?"+answer.Encode(), nil, func(r *http.Request) { r.AddCookie(out.Cookies[0]) })
+	to, err := url.Parse(back.Header.Get("Location"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	a := m.s.Call(http.MethodPost, "/v1/oauth/authenticate", with(more, fields{"token": to.Query().Get("token")}))
+	if session, ok := a.Body["user_session"]; ok {
+		a.Body["session"] = session
+	}
+	return a
 }
 
 func byPassword(m *member, more fields) *authtest.Answer {

@@ -124,7 +124,7 @@ var refusals = []string{"insufficient_factors", "weak_factor_combination", "stal
 // TestStepUpMatrix is every privileged act with every pair of ways to sign in,
 // and with each of them alone.
 func TestStepUpMatrix(t *testing.T) {
-	s := openly(t, authtest.New(t))
+	s := openly(t, authtest.New(t, calling))
 	for _, first := range methods {
 		m := newMember(t, s)
 		for _, second := range methods {

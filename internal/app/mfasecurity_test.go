@@ -103,7 +103,7 @@ func TestSecurity42HalfSessionsFromACache(t *testing.T) {
 // Every way to sign in there is, against an app that wants two kinds: alone none
 // is enough, and two are if they are of different kinds. Answer and JWT agree.
 func TestSecurity43MFASkippedOnSomeLoginPaths(t *testing.T) {
-	s := openly(t, authtest.New(t))
+	s := openly(t, authtest.New(t, calling))
 	for _, first := range methods {
 		m := newMember(t, s)
 		for _, second := range methods {
@@ -247,7 +247,7 @@ func TestSecurity45FixationAcrossStepUp(t *testing.T) {
 		check(t, s, half, "stepped up", "")
 		s.Clock.Advance(time.Hour)
 		check(t, s, half, "an hour later", "stale_factors")
-	})
+	}, calling)
 }
 
 // Whatever is taken away from a user is worth nothing in any session from then
