@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 
 import { launch, newPerson } from '../lib/browser.mjs';
-import { openWithSDK, sdk, serveCustomerPage, startSDK } from '../lib/customer-page.mjs';
+import { openWithSDK, sdk, serveCustomerPage, showLogin, startSDK, told } from '../lib/customer-page.mjs';
 import { asPerson, pressContinue } from '../lib/hop.mjs';
 import { mailbox, tokenOf } from '../lib/mailbox.mjs';
 import { client, complete, newEmail } from '../lib/sdk.mjs';
@@ -198,28 +198,15 @@ describe('magic links in a browser', () => {
   });
 
   describe('the pre-built login', () => {
-    // Shows it on the page, with the SDK's own options, and notes in window.told what it tells the page.
-    const show = () => page.evaluate((landing) => {
-      const { Products, StytchUI } = window.stytch;
-      window.told = [];
-      customElements.define('stytch-ui', StytchUI);
-      const login = document.createElement('stytch-ui');
-      login.render({
-        client: window.client,
-        config: {
-          products: [Products.emailMagicLinks],
-          emailMagicLinksOptions: {
-            loginRedirectURL: landing, loginExpirationMinutes: 30,
-            signupRedirectURL: landing, signupExpirationMinutes: 30,
-            locale: 'es',
-          },
-          sessionOptions: { sessionDurationMinutes: 60 },
-        },
-        callbacks: { onEvent: (e) => window.told.push(e.type), onError: (e) => window.told.push(e.error_type) },
-      });
-      document.querySelector('#login').append(login);
-    }, landing);
-    const told = () => page.evaluate(() => window.told);
+    // Shows it on the page, with the SDK's own options.
+    const show = () => showLogin(page, {
+      products: ['emailMagicLinks'],
+      emailMagicLinksOptions: {
+        loginRedirectURL: landing, loginExpirationMinutes: 30,
+        signupRedirectURL: landing, signupExpirationMinutes: 30,
+        locale: 'es',
+      },
+    });
 
     const address = () => page.getByPlaceholder('example@email.com');
     const submit = () => page.getByRole('button', { name: 'Continue with email' }).click();
@@ -233,7 +220,7 @@ describe('magic links in a browser', () => {
       await submit();
       await page.getByText('Check your email').waitFor();
       await announced(email);
-      assert.deepEqual(await told(), ['MAGIC_LINK_LOGIN_OR_CREATE']);
+      assert.deepEqual(await told(page), ['MAGIC_LINK_LOGIN_OR_CREATE']);
       const message = await mail.latest(email);
       assert.deepEqual([message.type, message.locale], ['SIGNUP', 'es']);
       await openAtHome(page, message);
@@ -275,7 +262,7 @@ describe('magic links in a browser', () => {
         await submit();
         await page.getByText(/^Too many requests/).waitFor({ timeout: 1000 });
       }, patience);
-      assert.equal((await told()).at(-1), 'too_many_requests');
+      assert.equal((await told(page)).at(-1), 'too_many_requests');
     });
   });
 

@@ -5,10 +5,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 
 import { launch, newPerson, newTab } from '../lib/browser.mjs';
-import { openWithSDK, sdk, serveCustomerPage, startSDK } from '../lib/customer-page.mjs';
+import { openWithSDK, sdk, serveCustomerPage, showLogin, startSDK, told } from '../lib/customer-page.mjs';
 import { account, callbackOf, developmentProvider, IdentityProvider, signInWith, startOf } from '../lib/identity-provider.mjs';
+import { mailbox, tokenOf } from '../lib/mailbox.mjs';
 import { client, complete, idOf, newEmail } from '../lib/sdk.mjs';
-import { Server } from '../lib/server.mjs';
+import { eventually, Server } from '../lib/server.mjs';
 
 const hour = { session_duration_minutes: 60 };
 const patience = 60_000; // ms; every step crosses several servers
@@ -68,6 +69,13 @@ for (const [upstream, begin] of Object.entries(upstreams)) {
       people.push(person);
       await openWithSDK(person.page, site.origin, server);
       return person.page;
+    }
+
+    // Another tab of the same browser.
+    async function tab(page) {
+      const { page: other } = await newTab(page.context());
+      await openWithSDK(other, site.origin, server);
+      return other;
     }
 
     // Sets out for a provider on the customer's page, as its button does.
@@ -176,5 +184,196 @@ for (const [upstream, begin] of Object.entries(upstreams)) {
       await startSDK(page, server);
       assert.deepEqual(addresses((await signIn(page, 'google', who)).user), [[who.email, true]]);
     });
+
+    test('what has been brought back once is over, for this browser and for any other', async () => {
+      const callback = page.waitForRequest((request) => request.url().startsWith(callbackOf(server)));
+      await signIn(page, 'google', account(newEmail()));
+      const address = (await callback).url();
+      await page.goto(address);
+      assert.deepEqual([brought(page).path, brought(page).error], ['/authenticate', 'oauth_state_used']);
+
+      const other = await someone();
+      const answer = await other.goto(address);
+      assert.equal(answer.status(), 400);
+      assert.ok(other.url().startsWith(server.base_url), 'a browser that did not set out is sent nowhere');
+      await other.getByText('This sign-in was begun in another browser').waitFor();
+    });
+
+    test('two tabs set out at once, and both arrive', async () => {
+      const who = account(newEmail());
+      const other = await tab(page);
+      for (const p of [page, other]) await setOut(p, 'google');
+      for (const p of [other, page]) await idps.at('google').visit(p, who);
+      const [second, first] = [await finish(other), await finish(page)];
+      assert.equal(first.user_id, second.user_id);
+      assert.deepEqual(accounts(first.user), ['Google']);
+    });
+
+    test('somebody who is signed in adds a second account, and takes it away again', async () => {
+      const who = account(newEmail());
+      const { user_id } = await signIn(page, 'google', who);
+      const elsewhere = account(newEmail(), { verified: false });
+      const { oauth_attach_token } = await sdk(page, 'oauth.attach', 'gitlab');
+      const both = await signIn(page, 'gitlab', elsewhere, { oauth_attach_token });
+      assert.equal(both.user_id, user_id);
+      assert.deepEqual(accounts(both.user), ['GitLab', 'Google']);
+      assert.deepEqual(addresses(both.user), [[who.email, true]], 'an address that is not verified is not taken over');
+      assert.deepEqual(both.session.authentication_factors.map((f) => f.delivery_method).sort(), ['oauth_gitlab', 'oauth_google']);
+
+      const { oauth_user_registration_id } = both.user.providers.find((p) => p.provider_type === 'GitLab');
+      const { user } = await sdk(page, 'user.deleteOAuthRegistration', oauth_user_registration_id);
+      assert.deepEqual(accounts(user), ['Google']);
+      const stranger = await signIn(await someone(), 'gitlab', elsewhere);
+      assert.notEqual(stranger.user_id, user_id, 'the account leads to the user no more');
+    });
+
+    test('an account that is somebody else’s is not added', async () => {
+      const taken = account(newEmail());
+      await signIn(await someone(), 'gitlab', taken);
+      const { user_id } = await signIn(page, 'google', account(newEmail()));
+      const { oauth_attach_token } = await sdk(page, 'oauth.attach', 'gitlab');
+      const { token, error } = await travel(page, 'gitlab', taken, { oauth_attach_token });
+      assert.deepEqual([token, error], [undefined, 'duplicate_oauth_registration']);
+      assert.deepEqual(accounts(await api.users.get({ user_id })), ['Google']);
+    });
+
+    // Somebody who has proven their address by a link, before they had any account.
+    async function reader() {
+      const email = newEmail();
+      await api.magicLinks.email.loginOrCreate({ email, login_magic_link_url: landing, signup_magic_link_url: landing });
+      const { user_id } = await api.magicLinks.authenticate({ token: tokenOf(await mailbox(server).latest(email)), ...hour });
+      return { email, user_id };
+    }
+
+    for (const provider of ['google', 'microsoft', 'gitlab']) {
+      test(`an address that ${provider} has not verified leads to nobody`, async () => {
+        const { email, user_id } = await reader();
+        const stranger = await signIn(page, provider, account(email, { verified: false }));
+        assert.notEqual(stranger.user_id, user_id);
+        assert.deepEqual(stranger.user.emails, []);
+        assert.deepEqual((await api.users.get({ user_id })).providers, []);
+      });
+    }
+
+    test('an address that the provider has verified leads to its reader', async () => {
+      const { email, user_id } = await reader();
+      const { path } = await travel(page, 'google', account(email));
+      assert.equal(path, '/authenticate', 'they are no newcomer');
+      const login = await finish(page);
+      assert.equal(login.user_id, user_id);
+      assert.deepEqual([addresses(login.user), accounts(login.user)], [[[email, true]], ['Google']]);
+    });
+
+    test('the pre-built login has a button for each provider', async () => {
+      const who = account(newEmail());
+      await showLogin(page, {
+        products: ['oauth'],
+        oauthOptions: {
+          providers: [{ type: 'google', custom_scopes: ['https://example.com/calendar'], provider_params: { login_hint: who.email } }, { type: 'microsoft' }, { type: 'gitlab' }],
+          loginRedirectURL: landing, signupRedirectURL: welcome,
+        },
+      });
+      for (const name of ['Microsoft', 'GitLab']) await page.getByRole('button', { name: `Continue with ${name}` }).waitFor();
+      const asked = page.waitForRequest((request) => new URL(request.url()).searchParams.has('client_id'));
+      await page.getByRole('button', { name: 'Continue with Google' }).click();
+      const { searchParams } = new URL((await asked).url());
+      assert.deepEqual(searchParams.get('scope').split(' ').sort(), ['email', 'https://example.com/calendar', 'openid', 'profile']);
+      assert.equal(searchParams.get('login_hint'), who.email);
+      await idps.at('google').visit(page, who);
+      assert.equal(brought(page).path, '/welcome');
+      assert.deepEqual(addresses((await finish(page)).user), [[who.email, true]]);
+      await showLogin(page, { products: ['oauth'], oauthOptions: { providers: [{ type: 'google' }] } });
+      assert.deepEqual(await told(page), []);
+    });
+
+    test('with proof keys, what comes back is of use to nobody but the browser that set out', async () => {
+      await server.configure('oauth.pkce_required=true');
+      try {
+        await eventually(async () => {
+          const { headers } = await fetch(startOf(server, 'google', urls), { redirect: 'manual' });
+          assert.equal(headers.get('location'), null, 'a start without a challenge is refused');
+        });
+        await openWithSDK(page, site.origin, server);
+        const who = account(newEmail());
+        const start = page.waitForRequest((request) => request.url().includes('/oauth/google/start'));
+        const { token } = await travel(page, 'google', who);
+        assert.match(new URL((await start).url()).searchParams.get('code_challenge'), /^[\w-]{43}$/);
+        await assert.rejects(api.oauth.authenticate({ token, ...hour }), { error_type: 'pkce_expected_code_verifier' });
+        const thief = await someone();
+        await refusal(sdk(thief, 'oauth.authenticate', token, hour), 400, 'pkce_expected_code_verifier');
+        assert.deepEqual(addresses((await finish(page)).user), [[who.email, true]]);
+      } finally {
+        await server.configure('oauth.pkce_required=false');
+      }
+    });
   });
 }
+
+describe('a provider that fails', () => {
+  let server, browser, site, landing, idp, person, page;
+  before(async () => {
+    [server, site, browser] = await Promise.all([Server.start(), serveCustomerPage(), launch()]);
+    landing = `${site.origin}/authenticate`;
+    await server.allowRedirect(landing);
+    idp = await IdentityProvider.start({ name: 'google', callbacks: [callbackOf(server)] });
+    await signInWith(server, 'google', idp);
+  });
+  after(async () => {
+    await browser?.close();
+    await Promise.all([idp?.close(), site?.close()]);
+    await server?.stop();
+  });
+  beforeEach(async () => {
+    person = await newPerson(browser);
+    person.context.setDefaultTimeout(patience);
+    await person.context.route('https://fonts.googleapis.com/**', (route) => route.abort());
+    page = person.page;
+  });
+  afterEach(() => person.context.close());
+
+  // Signs in by the address alone and returns what the browser brought: a token, or why not.
+  async function bring() {
+    const leaves = page.goto(startOf(server, 'google', { login_redirect_url: landing, signup_redirect_url: landing })).catch(() => {});
+    await idp.visit(page, account(newEmail()));
+    await leaves;
+    const { token, error } = Object.fromEntries(new URL(page.url()).searchParams);
+    return token ? 'a token' : error;
+  }
+
+  const faults = {
+    'is not there': (_, response) => response.destroy(),
+    'never answers': () => {},
+    'answers with something else': (_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Maintenance</h1>'),
+    'is overloaded': (_, response) => response.writeHead(503).end('{}'),
+  };
+  for (const [what, answer] of Object.entries(faults)) {
+    test(`the app is told when it ${what}, and everything is well once it is mended`, async () => {
+      const mend = idp.instead('/token', answer);
+      try {
+        assert.equal(await bring(), 'oauth_flow_callback_error');
+      } finally {
+        mend();
+      }
+      await page.context().clearCookies();
+      assert.equal(await bring(), 'a token');
+    });
+  }
+
+  test('keys that nobody has seen are fetched', async () => {
+    assert.equal(await bring(), 'a token');
+    await idp.renewKeys();
+    await page.context().clearCookies();
+    assert.equal(await bring(), 'a token');
+  });
+
+  test('an answer of another issuer is not taken', async () => {
+    await signInWith(server, 'google', { ...idp, client_id: idp.client_id, endpoints: { ...idp.endpoints, issuer: 'https://accounts.example.com' } });
+    const refused = await eventually(async () => {
+      await page.context().clearCookies();
+      const outcome = await bring();
+      assert.notEqual(outcome, 'a token', 'the setting is not in force yet');
+      return outcome;
+    }, patience);
+    assert.equal(refused, 'oauth_flow_callback_error');
+  });
+});

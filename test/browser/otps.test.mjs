@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 
 import { launch, newPerson } from '../lib/browser.mjs';
-import { openWithSDK, sdk, serveCustomerPage } from '../lib/customer-page.mjs';
+import { openWithSDK, sdk, serveCustomerPage, showLogin, told } from '../lib/customer-page.mjs';
 import { mailbox } from '../lib/mailbox.mjs';
 import { client, complete, idOf, newEmail, newPhone } from '../lib/sdk.mjs';
 import { eventually, Server } from '../lib/server.mjs';
@@ -154,20 +154,7 @@ describe('one-time passcodes in a browser', () => {
   });
 
   describe('the pre-built login', () => {
-    // Shows it on the page, and notes in window.told what it tells the page.
-    const show = (otpOptions) => page.evaluate((otpOptions) => {
-      const { Products, StytchUI } = window.stytch;
-      window.told = [];
-      customElements.define('stytch-ui', StytchUI);
-      const login = document.createElement('stytch-ui');
-      login.render({
-        client: window.client,
-        config: { products: [Products.otp], otpOptions, sessionOptions: { sessionDurationMinutes: 60 } },
-        callbacks: { onEvent: (e) => window.told.push(e.type), onError: (e) => window.told.push(e.error_type ?? e.message) },
-      });
-      document.querySelector('#login').append(login);
-    }, otpOptions);
-    const told = () => page.evaluate(() => window.told);
+    const show = (otpOptions) => showLogin(page, { products: ['otp'], otpOptions });
 
     const press = (name) => page.getByRole('button', { name }).click();
     // Six digits are sent as soon as they are there; those of another try have to go first.
@@ -189,7 +176,7 @@ describe('one-time passcodes in a browser', () => {
     // The page is signed in by the code, as the login tells it.
     async function done(via) {
       await verified();
-      assert.deepEqual((await told()).slice(-2), ['OTP_AUTHENTICATE', 'AUTHENTICATE_FLOW_COMPLETE']);
+      assert.deepEqual((await told(page)).slice(-2), ['OTP_AUTHENTICATE', 'AUTHENTICATE_FLOW_COMPLETE']);
       const session = await sdk(page, 'session.getSync');
       assert.deepEqual(session.authentication_factors.map((f) => [f.type, f.delivery_method]), [['otp', via]]);
       assert.equal(Date.parse(session.expires_at) - Date.parse(session.started_at), 60 * 60_000);
@@ -204,13 +191,13 @@ describe('one-time passcodes in a browser', () => {
       await page.getByPlaceholder('example@email.com').fill(email);
       await press('Continue with email');
       await announced(email);
-      assert.deepEqual(await told(), ['OTP_LOGIN_OR_CREATE']);
+      assert.deepEqual(await told(page), ['OTP_LOGIN_OR_CREATE']);
       await page.getByText(/^Your code expires in (10:00|9:\d\d)/).waitFor();
       const message = await mail.latest(email);
       assert.deepEqual([message.type, message.locale], ['ONE_TIME_PASSCODE_SIGNUP', 'fr']);
       await enter(wrong(message.code));
       await page.getByText('Invalid passcode, please try again.').waitFor();
-      assert.equal((await told()).at(-1), 'otp_code_not_found');
+      assert.equal((await told(page)).at(-1), 'otp_code_not_found');
       await enter(message.code);
       assert.deepEqual((await done('email')).emails.map((e) => [e.email, e.verified]), [[email, true]]);
     });
@@ -245,7 +232,7 @@ describe('one-time passcodes in a browser', () => {
         await type(number.slice(2), national);
         await press(button);
         await announced(national);
-        assert.deepEqual(await told(), ['OTP_LOGIN_OR_CREATE']);
+        assert.deepEqual(await told(page), ['OTP_LOGIN_OR_CREATE']);
         const message = await mail.latest(number);
         assert.equal(message.channel, via);
         await enter(message.code);
@@ -277,7 +264,7 @@ describe('one-time passcodes in a browser', () => {
       await type('07400123456', '07400 123456');
       await press('Continue with text message');
       await page.getByText("The phone number's country code is invalid, unsupported, or disabled.").waitFor();
-      assert.equal((await told()).at(-1), 'invalid_phone_number_country_code');
+      assert.equal((await told(page)).at(-1), 'invalid_phone_number_country_code');
       assert.deepEqual(await mail.all('+447400123456'), []);
     });
 

@@ -6,7 +6,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { SiweMessage } from 'siwe';
 
 import { launch, newPerson } from '../lib/browser.mjs';
-import { openWithSDK, sdk, serveCustomerPage } from '../lib/customer-page.mjs';
+import { openWithSDK, sdk, serveCustomerPage, showLogin, told } from '../lib/customer-page.mjs';
 import { client, complete, idOf } from '../lib/sdk.mjs';
 import { eventually, Server } from '../lib/server.mjs';
 import { ethereumWallet, injectWallets, named, solanaWallet } from '../lib/wallets.mjs';
@@ -167,20 +167,7 @@ describe('crypto wallets in a browser', () => {
     });
   });
 
-  // Shows the pre-built login on the page, and notes in window.told what it tells the page.
-  const show = () => page.evaluate(() => {
-    const { Products, StytchUI } = window.stytch;
-    window.told = [];
-    customElements.define('stytch-ui', StytchUI);
-    const login = document.createElement('stytch-ui');
-    login.render({
-      client: window.client,
-      config: { products: [Products.crypto], sessionOptions: { sessionDurationMinutes: 60 } },
-      callbacks: { onEvent: (e) => window.told.push(e.type), onError: (e) => window.told.push(e.error_type ?? e.message) },
-    });
-    document.querySelector('#login').append(login);
-  });
-  const told = () => page.evaluate(() => window.told);
+  const show = () => showLogin(page, { products: ['crypto'] });
   const press = (name) => page.getByRole('button', { name }).click();
   const connected = () => page.getByText('You have successfully connected your wallet.').waitFor();
 
@@ -196,7 +183,7 @@ describe('crypto wallets in a browser', () => {
         await show();
         await press(button);
         await connected();
-        assert.deepEqual((await told()).filter((t) => t !== 'AUTHENTICATE_FLOW_COMPLETE'), ['CRYPTO_WALLET_AUTHENTICATE_START', 'CRYPTO_WALLET_AUTHENTICATE']);
+        assert.deepEqual((await told(page)).filter((t) => t !== 'AUTHENTICATE_FLOW_COMPLETE'), ['CRYPTO_WALLET_AUTHENTICATE_START', 'CRYPTO_WALLET_AUTHENTICATE']);
         assert.deepEqual(asked.map((a) => a.method), ['connect', 'sign']);
         assert.match(asked[1].message, /^Signing in with Project: .+ [\w-]{80}$/);
         const session = await sdk(page, 'session.getSync');

@@ -102,6 +102,26 @@ function recordCalls(page, base) {
   return calls;
 }
 
+// Shows the pre-built login on the page, as its config says, and notes in window.told what it tells the page. Products are
+// named as the SDK does: 'oauth'.
+export function showLogin(page, { products, ...config }) {
+  return page.evaluate(([products, config]) => {
+    const { Products, StytchUI } = window.stytch;
+    window.told = [];
+    customElements.define('stytch-ui', StytchUI);
+    const login = document.createElement('stytch-ui');
+    login.render({
+      client: window.client,
+      config: { products: products.map((p) => Products[p]), sessionOptions: { sessionDurationMinutes: 60 }, ...config },
+      callbacks: { onEvent: (e) => window.told.push(e.type), onError: (e) => window.told.push(e.error_type ?? e.message) },
+    });
+    document.querySelector('#login').append(login);
+  }, [products, config]);
+}
+
+// What the pre-built login has told the page so far.
+export const told = (page) => page.evaluate(() => window.told);
+
 // Calls a method of the SDK on the page, such as 'webauthn.register', and returns its answer.
 // A refusal comes back as an Error with the SDK's own name, error_type and status_code.
 export async function sdk(page, method, ...args) {
