@@ -68,7 +68,7 @@ func (s *Service) get(ctx context.Context, _ *getRequest) (*getResponse, error) 
 		if err != nil {
 			return err
 		}
-		resp.User = me.User.JSON
+		resp.User = me.User.JSON.ForBrowser()
 		return nil
 	})
 	return resp, err
@@ -111,9 +111,10 @@ func changed(row *user.Row) (*changeResponse, error) {
 	if err != nil {
 		return nil, err
 	}
+	mine := row.JSON.ForBrowser()
 	return &changeResponse{
 		UserID: u.UserID, Emails: u.Emails, PhoneNumbers: u.PhoneNumbers, CryptoWallets: u.CryptoWallets,
-		User: row.JSON, BrowserUser: row.JSON,
+		User: mine, BrowserUser: mine,
 	}, nil
 }
 

@@ -205,13 +205,14 @@ func checkPermissions(what, name string, list []PolicyPermission, actions map[st
 }
 
 // checkPolicyName checks the name of a resource, a role or a scope. Names that
-// begin with stytch are not for policies to give: SDKs know some of them.
+// begin with stytch are not for policies to give: SDKs know some of them, and
+// those in browsers keep roles by name where __proto__ has a meaning.
 func checkPolicyName(err *apierr.Error, what, name string) error {
 	if !isPolicyName(name) {
 		return err.WithMessage("The %s %q: the name has 1 to %d letters, digits and . _ - : /.", what, shortened(name), maxPolicyName)
 	}
-	if strings.HasPrefix(strings.ToLower(name), "stytch") {
-		return err.WithMessage("The %s %q: names that begin with stytch are reserved.", what, name)
+	if strings.HasPrefix(strings.ToLower(name), "stytch") || strings.HasPrefix(name, "__") {
+		return err.WithMessage("The %s %q: names that begin with stytch or __ are reserved.", what, name)
 	}
 	return nil
 }

@@ -153,6 +153,7 @@ func (c *Core) authenticated(ctx context.Context, env *project.Environment, s *i
 		Session: out.Session, Verdict: s.verdict,
 	}
 	if project.CallerFrom(ctx).Browser {
+		resp.User = resp.User.ForBrowser()
 		resp.BrowserUser = &resp.User
 	}
 	return resp, nil

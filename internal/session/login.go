@@ -386,9 +386,11 @@ func (c *Core) answer(ctx context.Context, done *issued, out *Result) error {
 	return c.show(ctx, project.CallerFrom(ctx).Env, done, out)
 }
 
-// forBrowser repeats the user under the name the browser SDK reads.
+// forBrowser shows the user as browsers get it, also under the name that the
+// browser SDK reads.
 func (c *Core) forBrowser(ctx context.Context, out *Result) {
 	if project.CallerFrom(ctx).Browser {
+		out.User = out.User.ForBrowser()
 		out.BrowserUser = &out.User
 	}
 }

@@ -1,10 +1,12 @@
 package user
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
 
+	"gatehouse/internal/project"
 	"gatehouse/internal/store"
 )
 
@@ -21,6 +23,27 @@ func (j JSON) MarshalJSON() ([]byte, error) {
 
 // WireJSON implements wire.Prepared: answers copy the document as it is.
 func (j JSON) WireJSON() []byte { return j }
+
+// rolesField is where the roles stand in a document. Inside of a text its quotes
+// would be escaped, and metadata comes after it.
+var rolesField = []byte(`"roles":[`)
+
+// ForBrowser is the document as the user's own browser gets it: the role that
+// everybody holds is among the roles. SDKs in browsers decide by user.roles what
+// to show, where those of servers decide by the roles of the session.
+func (j JSON) ForBrowser() JSON {
+	at := bytes.Index(j, rolesField)
+	if at < 0 {
+		return j
+	}
+	at += len(rolesField)
+	out := make(JSON, 0, len(j)+len(project.DefaultRole)+len(`"",`))
+	out = append(append(out, j[:at]...), `"`+project.DefaultRole+`"`...)
+	if j[at] != ']' {
+		out = append(out, ',')
+	}
+	return append(out, j[at:]...)
+}
 
 // DescribedAs implements wire.DescribedAs.
 func (JSON) DescribedAs() any { return User{} }

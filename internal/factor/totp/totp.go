@@ -121,6 +121,7 @@ func (s *Service) create(ctx context.Context, req *createRequest) (*createRespon
 		return nil, err
 	}
 	if caller.Browser {
+		resp.User = resp.User.ForBrowser()
 		resp.BrowserUser = &resp.User
 	}
 	resp.QRCode, err = qrCode(uri)
