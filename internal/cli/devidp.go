@@ -19,9 +19,9 @@ import (
 )
 
 // standIns are the providers that `gatehouse dev` stands in for: those that speak OpenID Connect. Microsoft has its own
-// word for addresses that are verified.
+// word for addresses that are verified, and Google knows nobody without an address.
 var standIns = []devidp.StandIn{
-	{Key: "google", Name: "Google"},
+	{Key: "google", Name: "Google", HasEmail: true},
 	{Key: "microsoft", Name: "Microsoft", Verified: "xms_edov"},
 	{Key: "gitlab", Name: "GitLab"},
 	{Key: "oidc_dev", Name: "your own provider"},

@@ -58,10 +58,10 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, s StandIn) {
 		p.back(w, r, s, req, url.Values{"error": {"access_denied"}, "error_description": {"The person denied access."}})
 		return
 	}
-	who, ok := p.people.find(r.PostForm.Get("person"))
+	who, ok := p.people.find(s, r.PostForm.Get("person"))
 	if !ok {
 		typed := readDraft(r.PostForm)
-		if who, ok = typed.person(); !ok {
+		if who, ok = typed.person(s); !ok {
 			show(w, http.StatusUnprocessableEntity, p.view(s, req, typed))
 			return
 		}
@@ -165,7 +165,7 @@ type view struct {
 }
 
 func (p *Provider) view(s StandIn, req request, d draft) view {
-	v := view{StandIn: s, Scopes: strings.Fields(req.scope), People: p.people.all(), Draft: d}
+	v := view{StandIn: s, Scopes: strings.Fields(req.scope), People: p.people.at(s), Draft: d}
 	if u, err := url.Parse(req.redirectURI); err == nil {
 		v.Client = u.Host
 	}

@@ -22,6 +22,7 @@ type StandIn struct {
 	Key      string // as in the addresses: "google"
 	Name     string // as people know it: "Google"
 	Verified string // the claim by which it says that an address is verified; "" is email_verified
+	HasEmail bool   // every account there has an address
 }
 
 // Config says who may ask, and for whom the provider stands in.

@@ -41,7 +41,7 @@ func start(t *testing.T) *world {
 	w.Provider = New(Config{
 		BaseURL:  func() string { return w.server.URL },
 		ClientID: clientID, ClientSecret: password,
-		StandIns: []StandIn{{Key: "google", Name: "Google"}, {Key: "gitlab", Name: "GitLab"}, {Key: "microsoft", Name: "Microsoft", Verified: "xms_edov"}},
+		StandIns: []StandIn{{Key: "google", Name: "Google", HasEmail: true}, {Key: "gitlab", Name: "GitLab"}, {Key: "microsoft", Name: "Microsoft", Verified: "xms_edov"}},
 		Now:      func() time.Time { return *w.now.Load() },
 	})
 	w.server = httptest.NewServer(wire.NewServer(wire.Config{Now: w.Provider.config.Now},
@@ -239,7 +239,15 @@ func TestPeople(t *testing.T) {
 	if page := w.send("GET", w.question("google"), nil).body; !strings.Contains(page, `value="sam@example.com"`) {
 		t.Error("who was typed is not offered again")
 	}
-	if picked := account("google", url.Values{"person": {"Grace Hopper"}}); picked["email"] != nil || picked["email_verified"] != nil || picked["name"] != "Grace Hopper" {
+	if page := w.send("GET", w.question("google"), nil).body; strings.Contains(page, "Grace Hopper") {
+		t.Error("somebody without an address is offered where everybody has one")
+	}
+	for _, nameless := range []url.Values{{"person": {"Grace Hopper"}}, {"name": {"Sam"}}} {
+		if a := w.send("POST", w.question("google"), nameless); a.status != 422 || !strings.Contains(a.body, "Google has one of everybody") {
+			t.Errorf("without an address where everybody has one: %d %s", a.status, a.body)
+		}
+	}
+	if picked := account("gitlab", url.Values{"person": {"Grace Hopper"}}); picked["email"] != nil || picked["email_verified"] != nil || picked["name"] != "Grace Hopper" {
 		t.Errorf("without an address: %v", picked)
 	}
 	if owned := account("microsoft", sam); owned["xms_edov"] != true || owned["email_verified"] != nil {
@@ -277,7 +285,7 @@ func TestThePage(t *testing.T) {
 		"what was typed":    {url.Values{"name": {"Sam <b>"}, "email": {"sam"}}, `value="Sam &lt;b&gt;"`},
 		"the check's state": {url.Values{"name": {"Sam"}, "email": {"sam"}, "verified": {"yes"}}, "checked"},
 	} {
-		if a := w.send("POST", w.question("google"), c.form); a.status != 422 || !strings.Contains(a.body, c.want) {
+		if a := w.send("POST", w.question("gitlab"), c.form); a.status != 422 || !strings.Contains(a.body, c.want) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}

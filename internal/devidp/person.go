@@ -84,7 +84,8 @@ type people struct {
 	typed []person // the latest first
 }
 
-func (l *people) all() []person {
+// at returns those who can have an account at a stand-in.
+func (l *people) at(s StandIn) []person {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	list := slices.Clone(l.typed)
@@ -93,11 +94,11 @@ func (l *people) all() []person {
 			list = append(list, p)
 		}
 	}
-	return list
+	return slices.DeleteFunc(list, func(p person) bool { return s.HasEmail && p.Email == "" })
 }
 
-func (l *people) find(key string) (person, bool) {
-	for _, p := range l.all() {
+func (l *people) find(s StandIn, key string) (person, bool) {
+	for _, p := range l.at(s) {
 		if p.Key() == key {
 			return p, true
 		}
@@ -129,9 +130,11 @@ func readDraft(form url.Values) draft {
 }
 
 // person is who was typed; false when something is wrong, which the draft then says.
-func (d *draft) person() (person, bool) {
+func (d *draft) person(s StandIn) (person, bool) {
 	local, domain, at := strings.Cut(d.Email, "@")
 	switch {
+	case d.Email == "" && s.HasEmail:
+		d.EmailProblem = "Enter an address: " + s.Name + " has one of everybody."
 	case d.Email == "" && d.Name == "":
 		d.EmailProblem = "Enter an address, or at least a name."
 	case d.Email != "" && (!at || local == "" || domain == "" || strings.ContainsAny(d.Email, " \t\r\n<>\"")):
