@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 
 import { launch, newPerson } from '../lib/browser.mjs';
-import { openWithSDK, sdk, serveCustomerPage, startSDK } from '../lib/customer-page.mjs';
+import { openWithSDK, sdk, serveCustomerPage, showLogin, startSDK } from '../lib/customer-page.mjs';
 import { signInWith } from '../lib/identity-provider.mjs';
 import { Issuer } from '../lib/issuer.mjs';
 import { newEmail } from '../lib/sdk.mjs';
@@ -77,6 +77,15 @@ describe('Google One Tap', () => {
     await openWithSDK(page, site.origin, server);
     const again = await tap(page);
     assert.deepEqual([again.at, again.data.user.user_id], [landing, first.data.user.user_id]);
+  });
+
+  test('is in the pre-built login', async () => {
+    const { page } = person;
+    await openWithSDK(page, site.origin, server);
+    const providers = [{ type: 'google', one_tap: true, position: 'floating' }];
+    await showLogin(page, { products: ['oauth'], oauthOptions: { providers, loginRedirectURL: landing, signupRedirectURL: welcome } });
+    await page.waitForURL((url) => url.searchParams.has('token'));
+    assert.ok(page.url().startsWith(`${welcome}?stytch_token_type=oauth&token=`));
   });
 
   test('takes nothing that Google has given for another client, or has given before', async () => {
