@@ -35,6 +35,9 @@ func TestAccountsAreAdded(t *testing.T) {
 		if back := w.signIn("google", nil).OK(); back.String("user_id") != p.UserID {
 			t.Errorf("the account signs in %s", back.String("user_id"))
 		}
+		if n := count(t, w, "SELECT count(*) FROM events WHERE type = 'oauth.register' AND user_id = $1", p.UserID); n != 1 {
+			t.Errorf("the audit log says %d times that the account was added", n)
+		}
 
 		page := w.Browser()
 		page.Token = session

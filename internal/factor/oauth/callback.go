@@ -162,8 +162,12 @@ func (f *flow) stillRegistered(env *project.Environment) error {
 }
 
 // back sends the person to the app without a token. The address was checked
-// when the flow began, and the browser is the one that began it.
+// when the flow began, and the browser is the one that began it. An app that has
+// a parameter of that name itself is told nothing; the person is.
 func (f *flow) back(refused *apierr.Error) (*Arrival, error) {
+	if own, err := url.Parse(f.login); err != nil || own.Query().Has("error") || own.Query().Has("error_description") {
+		return nil, refused
+	}
 	target, err := with(f.login, "error", refused.Type, "error_description", refused.Message)
 	if err != nil {
 		return nil, err
@@ -171,7 +175,7 @@ func (f *flow) back(refused *apierr.Error) (*Arrival, error) {
 	return &Arrival{URL: target, Refused: refused}, nil
 }
 
-// with adds parameters to an address, which has none of these names.
+// with adds parameters to an address, which has none of their names.
 func with(address string, pairs ...string) (string, error) {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/internal/factor/oauth/provider"
 	"gatehouse/internal/factor/oauth/provider/providertest"
+	"gatehouse/internal/project"
 )
 
 // names are all providers, and one that is known by its issuer.
@@ -194,5 +195,44 @@ func TestDenial(t *testing.T) {
 		if n := count(t, w, "SELECT count(*) FROM events WHERE type = 'oauth.callback' AND outcome = 'oauth_auth_code_error'"); n != int64(len(names())) {
 			t.Errorf("the audit log has %d denials", n)
 		}
+	})
+}
+
+// TestNodes follow what is set up, at once where they look before they refuse.
+func TestNodes(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		b := w.tab()
+		b.s = w.Node()
+		b.start("google", nil).Refused(404, "oauth_config_not_found")
+		w.setUp("google")
+		answer := b.ask("google", nil)
+		b.s = w.Server // the browser comes back to another node
+		if _, got := w.arrives(b.back("google", answer)); got.Get("token") == "" {
+			t.Errorf("the browser gets %v", got)
+		}
+	})
+}
+
+// TestAppsWithParametersOfTheirOwn keep them, and are told of no error where they
+// use that name themselves.
+func TestAppsWithParametersOfTheirOwn(t *testing.T) {
+	once(t, func(t *testing.T, w *world) {
+		w.setUp("google")
+		for _, address := range []string{"http://localhost:3000/app?next={}", "http://localhost:3000/own?error={}"} {
+			if _, err := w.Projects.AddRedirectURL(t.Context(), w.Env.ID, address, []project.RedirectType{project.RedirectLogin}, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b := w.tab()
+		next := url.Values{"login_redirect_url": {"http://localhost:3000/app?next=%2Fa%26b"}}
+		w.signIn("google", nil).OK()
+		if _, got := w.arrives(b.back("google", b.ask("google", next))); got.Get("next") != "/a&b" || got.Get("token") == "" {
+			t.Errorf("the app gets %v", got)
+		}
+		w.idp.Feel("google", providertest.Mood{Denied: true})
+		if _, got := w.arrives(b.back("google", b.ask("google", next))); got.Get("next") != "/a&b" || got.Get("error") != "oauth_auth_code_error" {
+			t.Errorf("the app gets %v", got)
+		}
+		b.back("google", b.ask("google", url.Values{"login_redirect_url": {"http://localhost:3000/own?error=none"}})).Refused(400, "oauth_auth_code_error")
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/event"
 	"gatehouse/internal/factor/oauth/provider"
 	"gatehouse/internal/id"
 	"gatehouse/internal/project"
@@ -33,6 +34,8 @@ type owner struct {
 	// rival has the address without ever having proven it, and is vouched for by
 	// something else: it may be somebody who waits there for whoever reads it.
 	rival *user.Row
+	// isKnown is set where the user has the account already.
+	isKnown bool
 	// registrationID is that of the account, and emailID that of the address, ""
 	// when the user does not have it in the end.
 	registrationID, emailID string
@@ -123,7 +126,7 @@ func (o *owner) is(tx *store.Tx, env *project.Environment, row, reader *user.Row
 		return err
 	}
 	if held := o.registration(u); held != nil {
-		o.registrationID = held.OAuthUserRegistrationID
+		o.isKnown, o.registrationID = true, held.OAuthUserRegistrationID
 	}
 	switch mine := emailOf(u, o.address); {
 	case mine != nil:
@@ -215,6 +218,25 @@ func (o *owner) complete(u *user.User) error {
 		u.Name = user.Name{FirstName: nameOf(i.Name.First), MiddleName: nameOf(i.Name.Middle), LastName: nameOf(i.Name.Last)}
 	}
 	return nil
+}
+
+// report writes into the audit log that a user who was there has gained an
+// account; nil where they had it.
+func (o *owner) report(env *project.Environment) func(*store.Tx) error {
+	if o.isKnown {
+		return nil
+	}
+	return func(tx *store.Tx) error {
+		caller := project.CallerFrom(tx.Context())
+		e := event.Event{
+			EnvironmentID: env.ID, Type: "oauth.register", Factor: factorType, UserID: o.row.UserID, ObjectID: o.registrationID,
+			UserAgent: caller.UserAgent, RequestID: caller.RequestID, Details: map[string]any{"provider": o.provider.Name},
+		}
+		if caller.Browser && caller.IP.IsValid() {
+			e.IP = caller.IP.String()
+		}
+		return event.Emit(tx, env.Kind, e)
+	}
 }
 
 // nameOf is a part of a name in the form that users have, "" for what is none:

@@ -122,7 +122,7 @@ func (s *Service) attachmentOf(tx *store.Tx, env *project.Environment, token str
 // one who is made. sessionID is where it has to end, "" for anywhere.
 func (s *Service) settle(tx *store.Tx, env *project.Environment, o *owner, sessionID string, proof *session.Proof) error {
 	if o.row != nil {
-		proof.Apply = o.complete
+		proof.Apply, proof.Done = o.complete, o.report(env)
 	} else if err := o.make(tx, env, s.Users); err != nil {
 		return err
 	}
