@@ -207,6 +207,8 @@ func TestOverflowingTemplateLocksNobodyOut(t *testing.T) {
 		p.SignIn(fields{"session_duration_minutes": 60}).OK()
 		if log := s.Logs.String(); !strings.Contains(log, p.UserID) || !strings.Contains(log, "larger than") {
 			t.Errorf("the log does not say it: %s", log)
+		} else if strings.Contains(log, "xxxxxxxx") { // security case 65
+			t.Errorf("the log holds what the user wrote: %s", log)
 		}
 		// The session's own claims and the template's are too large together.
 		setTemplate(t, s, `{"a": {{ user.untrusted_metadata }}}`, "")
