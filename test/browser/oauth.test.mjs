@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 
-import { launch, newPerson, newTab } from '../lib/browser.mjs';
+import { launch, newPerson, newTab, screenshots } from '../lib/browser.mjs';
 import { openWithSDK, sdk, serveCustomerPage, showLogin, startSDK, told } from '../lib/customer-page.mjs';
 import { account, callbackOf, developmentProvider, IdentityProvider, signInWith, startOf } from '../lib/identity-provider.mjs';
 import { mailbox, tokenOf } from '../lib/mailbox.mjs';
+import { command } from '../lib/program.mjs';
 import { client, complete, idOf, newEmail } from '../lib/sdk.mjs';
 import { eventually, Server } from '../lib/server.mjs';
 
@@ -364,6 +365,17 @@ describe('a provider that fails', () => {
     await idp.renewKeys();
     await page.context().clearCookies();
     assert.equal(await bring(), 'a token');
+  });
+
+  test('who cannot set out is told so on a page, and sent nowhere', async () => {
+    const gone = await IdentityProvider.start({ name: 'gone', callbacks: [callbackOf(server)] });
+    await gone.close();
+    await command(['oauth-provider', 'set', 'test', 'oidc_gone', '--client-id', 'any', '--issuer', gone.issuer, '--data', server.data], { GATEHOUSE_OAUTH_CLIENT_SECRET: 'any' });
+    const answer = await page.goto(startOf(server, 'oidc_gone', { login_redirect_url: landing, signup_redirect_url: landing }));
+    assert.equal(answer.status(), 400);
+    await page.getByRole('heading', { name: 'You could not be signed in' }).waitFor();
+    assert.ok(page.url().startsWith(server.base_url));
+    await screenshots(page, 'signin-refused');
   });
 
   test('an answer of another issuer is not taken', async () => {
