@@ -96,6 +96,19 @@ CREATE TABLE events (
 );
 CREATE INDEX events_created ON events USING btree (created_at);
 
+CREATE TABLE impersonations (
+  environment_id text COLLATE "C" NOT NULL,
+  token_hash bytea NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  impersonator_id text NOT NULL,
+  impersonator_email_address text NOT NULL,
+  expires_at bigint NOT NULL,
+  CONSTRAINT impersonations_pkey PRIMARY KEY (environment_id, token_hash)
+);
+CREATE INDEX impersonations_expiry ON impersonations USING btree (expires_at);
+CREATE INDEX impersonations_user ON impersonations USING btree (environment_id, user_id);
+
 CREATE TABLE imports (
   environment_id text COLLATE "C" NOT NULL,
   id text COLLATE "C" NOT NULL,
@@ -106,6 +119,43 @@ CREATE TABLE imports (
   updated_at bigint NOT NULL,
   CONSTRAINT imports_pkey PRIMARY KEY (environment_id, id)
 );
+
+CREATE TABLE jwt_templates (
+  environment_id text COLLATE "C" NOT NULL,
+  type text COLLATE "C" NOT NULL,
+  content text NOT NULL,
+  custom_audience text NOT NULL,
+  updated_at bigint NOT NULL,
+  CONSTRAINT jwt_templates_pkey PRIMARY KEY (environment_id, type),
+  CONSTRAINT jwt_templates_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id)
+);
+
+CREATE TABLE m2m_clients (
+  environment_id text COLLATE "C" NOT NULL,
+  client_id text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  description text NOT NULL,
+  status text NOT NULL,
+  scopes text NOT NULL,
+  trusted_metadata text NOT NULL,
+  secret_sealed bytea NOT NULL,
+  secret_last_four text NOT NULL,
+  next_secret_sealed bytea,
+  next_secret_last_four text,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  CONSTRAINT m2m_clients_pkey PRIMARY KEY (environment_id, client_id)
+);
+CREATE INDEX m2m_clients_id ON m2m_clients USING btree (client_id);
+CREATE INDEX m2m_clients_name ON m2m_clients USING btree (environment_id, name);
+
+CREATE TABLE m2m_scopes (
+  environment_id text COLLATE "C" NOT NULL,
+  scope text COLLATE "C" NOT NULL,
+  client_id text COLLATE "C" NOT NULL,
+  CONSTRAINT m2m_scopes_pkey PRIMARY KEY (environment_id, scope, client_id)
+);
+CREATE INDEX m2m_scopes_client ON m2m_scopes USING btree (environment_id, client_id);
 
 CREATE TABLE mailbox (
   environment_id text COLLATE "C" NOT NULL,
@@ -129,6 +179,72 @@ CREATE TABLE notice_devices (
   CONSTRAINT notice_devices_pkey PRIMARY KEY (environment_id, user_id, device)
 );
 CREATE INDEX notice_devices_seen ON notice_devices USING btree (last_seen);
+
+CREATE TABLE oauth_attachments (
+  environment_id text COLLATE "C" NOT NULL,
+  token_hash bytea NOT NULL,
+  provider text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  session_id text COLLATE "C" NOT NULL,
+  created_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  CONSTRAINT oauth_attachments_pkey PRIMARY KEY (environment_id, token_hash)
+);
+CREATE INDEX oauth_attachments_expiry ON oauth_attachments USING btree (expires_at);
+CREATE INDEX oauth_attachments_user ON oauth_attachments USING btree (environment_id, user_id) WHERE (user_id <> ''::text);
+
+CREATE TABLE oauth_flows (
+  environment_id text COLLATE "C" NOT NULL,
+  state_hash bytea NOT NULL,
+  provider text COLLATE "C" NOT NULL,
+  browser_hash bytea NOT NULL,
+  login_url text NOT NULL,
+  signup_url text NOT NULL,
+  code_challenge text NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  session_id text COLLATE "C" NOT NULL,
+  sealed bytea NOT NULL,
+  created_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  used_at bigint,
+  CONSTRAINT oauth_flows_pkey PRIMARY KEY (environment_id, state_hash)
+);
+CREATE INDEX oauth_flows_expiry ON oauth_flows USING btree (expires_at);
+CREATE INDEX oauth_flows_user ON oauth_flows USING btree (environment_id, user_id) WHERE (user_id <> ''::text);
+
+CREATE TABLE oauth_id_tokens (
+  environment_id text COLLATE "C" NOT NULL,
+  token_hash bytea NOT NULL,
+  expires_at bigint NOT NULL,
+  CONSTRAINT oauth_id_tokens_pkey PRIMARY KEY (environment_id, token_hash)
+);
+CREATE INDEX oauth_id_tokens_expiry ON oauth_id_tokens USING btree (expires_at);
+
+CREATE TABLE oauth_providers (
+  environment_id text COLLATE "C" NOT NULL,
+  provider text COLLATE "C" NOT NULL,
+  client_id text NOT NULL,
+  enabled boolean NOT NULL,
+  sealed bytea NOT NULL,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  CONSTRAINT oauth_providers_pkey PRIMARY KEY (environment_id, provider)
+);
+
+CREATE TABLE oauth_tokens (
+  environment_id text COLLATE "C" NOT NULL,
+  token_hash bytea NOT NULL,
+  provider text COLLATE "C" NOT NULL,
+  code_challenge text NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  session_id text COLLATE "C" NOT NULL,
+  sealed bytea NOT NULL,
+  created_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  CONSTRAINT oauth_tokens_pkey PRIMARY KEY (environment_id, token_hash)
+);
+CREATE INDEX oauth_tokens_expiry ON oauth_tokens USING btree (expires_at);
+CREATE INDEX oauth_tokens_user ON oauth_tokens USING btree (environment_id, user_id) WHERE (user_id <> ''::text);
 
 CREATE TABLE outbox (
   id text COLLATE "C" NOT NULL,
@@ -220,6 +336,14 @@ CREATE TABLE rate_limits (
 );
 CREATE INDEX rate_limits_end ON rate_limits USING btree (ends_at);
 
+CREATE TABLE rbac_policies (
+  environment_id text COLLATE "C" NOT NULL,
+  document text NOT NULL,
+  updated_at bigint NOT NULL,
+  CONSTRAINT rbac_policies_pkey PRIMARY KEY (environment_id),
+  CONSTRAINT rbac_policies_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id)
+);
+
 CREATE TABLE redirect_urls (
   environment_id text COLLATE "C" NOT NULL,
   id text COLLATE "C" NOT NULL,
@@ -303,6 +427,24 @@ CREATE TABLE totps (
   CONSTRAINT totps_pkey PRIMARY KEY (environment_id, user_id)
 );
 CREATE INDEX totps_expiry ON totps USING btree (expires_at);
+
+CREATE TABLE trusted_profiles (
+  environment_id text COLLATE "C" NOT NULL,
+  profile_id text COLLATE "C" NOT NULL,
+  document text NOT NULL,
+  created_at bigint NOT NULL,
+  CONSTRAINT trusted_profiles_pkey PRIMARY KEY (environment_id, profile_id)
+);
+
+CREATE TABLE trusted_tokens (
+  environment_id text COLLATE "C" NOT NULL,
+  profile_id text COLLATE "C" NOT NULL,
+  token_id bytea NOT NULL,
+  issued_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  CONSTRAINT trusted_tokens_pkey PRIMARY KEY (environment_id, profile_id, token_id)
+);
+CREATE INDEX trusted_tokens_expiry ON trusted_tokens USING btree (expires_at);
 
 CREATE TABLE unreachable_numbers (
   environment_id text COLLATE "C" NOT NULL,

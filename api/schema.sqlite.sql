@@ -92,6 +92,19 @@ CREATE TABLE events (
 );
 CREATE INDEX events_created ON events (created_at);
 
+CREATE TABLE impersonations (
+  environment_id TEXT NOT NULL,
+  token_hash BYTEA NOT NULL,
+  id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  impersonator_id TEXT NOT NULL,
+  impersonator_email_address TEXT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, token_hash)
+);
+CREATE INDEX impersonations_expiry ON impersonations (expires_at);
+CREATE INDEX impersonations_user ON impersonations (environment_id, user_id);
+
 CREATE TABLE imports (
   environment_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -102,6 +115,42 @@ CREATE TABLE imports (
   updated_at BIGINT NOT NULL,
   PRIMARY KEY (environment_id, id)
 );
+
+CREATE TABLE jwt_templates (
+  environment_id TEXT NOT NULL REFERENCES environments (id),
+  type TEXT NOT NULL,
+  content TEXT NOT NULL,
+  custom_audience TEXT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, type)
+);
+
+CREATE TABLE m2m_clients (
+  environment_id TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  description TEXT NOT NULL,
+  status TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  trusted_metadata TEXT NOT NULL,
+  secret_sealed BYTEA NOT NULL,
+  secret_last_four TEXT NOT NULL,
+  next_secret_sealed BYTEA,
+  next_secret_last_four TEXT,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, client_id)
+);
+CREATE INDEX m2m_clients_id ON m2m_clients (client_id);
+CREATE INDEX m2m_clients_name ON m2m_clients (environment_id, name);
+
+CREATE TABLE m2m_scopes (
+  environment_id TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  PRIMARY KEY (environment_id, scope, client_id)
+);
+CREATE INDEX m2m_scopes_client ON m2m_scopes (environment_id, client_id);
 
 CREATE TABLE mailbox (
   environment_id TEXT NOT NULL,
@@ -125,6 +174,72 @@ CREATE TABLE notice_devices (
   PRIMARY KEY (environment_id, user_id, device)
 );
 CREATE INDEX notice_devices_seen ON notice_devices (last_seen);
+
+CREATE TABLE oauth_attachments (
+  environment_id TEXT NOT NULL,
+  token_hash BYTEA NOT NULL,
+  provider TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  session_id TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, token_hash)
+);
+CREATE INDEX oauth_attachments_expiry ON oauth_attachments (expires_at);
+CREATE INDEX oauth_attachments_user ON oauth_attachments (environment_id, user_id) WHERE user_id <> '';
+
+CREATE TABLE oauth_flows (
+  environment_id TEXT NOT NULL,
+  state_hash BYTEA NOT NULL,
+  provider TEXT NOT NULL,
+  browser_hash BYTEA NOT NULL,
+  login_url TEXT NOT NULL,
+  signup_url TEXT NOT NULL,
+  code_challenge TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  session_id TEXT NOT NULL,
+  sealed BYTEA NOT NULL,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  used_at BIGINT,
+  PRIMARY KEY (environment_id, state_hash)
+);
+CREATE INDEX oauth_flows_expiry ON oauth_flows (expires_at);
+CREATE INDEX oauth_flows_user ON oauth_flows (environment_id, user_id) WHERE user_id <> '';
+
+CREATE TABLE oauth_id_tokens (
+  environment_id TEXT NOT NULL,
+  token_hash BYTEA NOT NULL,
+  expires_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, token_hash)
+);
+CREATE INDEX oauth_id_tokens_expiry ON oauth_id_tokens (expires_at);
+
+CREATE TABLE oauth_providers (
+  environment_id TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  enabled BOOLEAN NOT NULL,
+  sealed BYTEA NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, provider)
+);
+
+CREATE TABLE oauth_tokens (
+  environment_id TEXT NOT NULL,
+  token_hash BYTEA NOT NULL,
+  provider TEXT NOT NULL,
+  code_challenge TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  session_id TEXT NOT NULL,
+  sealed BYTEA NOT NULL,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, token_hash)
+);
+CREATE INDEX oauth_tokens_expiry ON oauth_tokens (expires_at);
+CREATE INDEX oauth_tokens_user ON oauth_tokens (environment_id, user_id) WHERE user_id <> '';
 
 CREATE TABLE outbox (
   id TEXT NOT NULL PRIMARY KEY,
@@ -211,6 +326,12 @@ CREATE TABLE rate_limits (
 );
 CREATE INDEX rate_limits_end ON rate_limits (ends_at);
 
+CREATE TABLE rbac_policies (
+  environment_id TEXT NOT NULL PRIMARY KEY REFERENCES environments (id),
+  document TEXT NOT NULL,
+  updated_at BIGINT NOT NULL
+);
+
 CREATE TABLE redirect_urls (
   environment_id TEXT NOT NULL REFERENCES environments (id),
   id TEXT NOT NULL,
@@ -289,6 +410,24 @@ CREATE TABLE totps (
   PRIMARY KEY (environment_id, user_id)
 );
 CREATE INDEX totps_expiry ON totps (expires_at);
+
+CREATE TABLE trusted_profiles (
+  environment_id TEXT NOT NULL,
+  profile_id TEXT NOT NULL,
+  document TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, profile_id)
+);
+
+CREATE TABLE trusted_tokens (
+  environment_id TEXT NOT NULL,
+  profile_id TEXT NOT NULL,
+  token_id BYTEA NOT NULL,
+  issued_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, profile_id, token_id)
+);
+CREATE INDEX trusted_tokens_expiry ON trusted_tokens (expires_at);
 
 CREATE TABLE unreachable_numbers (
   environment_id TEXT NOT NULL,
