@@ -144,7 +144,7 @@ func (c *breachCheck) Run(t *Terminal) error {
 // from the one line of the standard input.
 func askPassword(t *Terminal) (string, error) {
 	if f, ok := t.In.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return unseen(t, f)
+		return unseen(t, f, "password")
 	}
 	const most = 4096
 	text, err := io.ReadAll(io.LimitReader(t.In, most+1))
@@ -165,7 +165,7 @@ func askPassword(t *Terminal) (string, error) {
 
 // unseen reads a line from a terminal that does not show it, and does again
 // afterwards, also when the person has had enough.
-func unseen(t *Terminal, f *os.File) (string, error) {
+func unseen(t *Terminal, f *os.File, what string) (string, error) {
 	fd := int(f.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
@@ -176,11 +176,11 @@ func unseen(t *Terminal, f *os.File) (string, error) {
 		os.Exit(exitFailed)
 	})
 	defer keep()
-	fmt.Fprint(t.Err, "Password: ")
+	fmt.Fprint(t.Err, strings.ToUpper(what[:1])+what[1:]+": ")
 	text, err := term.ReadPassword(fd)
 	fmt.Fprintln(t.Err)
 	if err == nil && len(text) == 0 {
-		err = errors.New("there is no password: write it, or give it on the standard input")
+		err = fmt.Errorf("there is no %s: write it, or give it on the standard input", what)
 	}
 	return string(text), err
 }

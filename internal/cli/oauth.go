@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -316,13 +315,7 @@ func askSecret(t *Terminal) (string, error) {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return "", nil
 	}
-	fmt.Fprint(t.Err, "Client secret: ")
-	text, err := term.ReadPassword(int(f.Fd()))
-	fmt.Fprintln(t.Err)
-	if err == nil && len(text) == 0 {
-		err = errors.New("there is no client secret: write it, or name a file with --client-secret-file")
-	}
-	return string(text), err
+	return unseen(t, f, "client secret")
 }
 
 type oauthRemove struct {
