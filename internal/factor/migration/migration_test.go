@@ -216,7 +216,9 @@ func TestSecurity65TheTokenIsNotLogged(t *testing.T) {
 		w.Person("ada@example.com")
 		w.does(func(rw http.ResponseWriter, r *http.Request) { _, _ = rw.Write([]byte(r.Header.Get("Authorization"))) })
 		text := w.migrate(token).Text
-		w.does(func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write([]byte(`{"email":"ada@example.com","email_verified":true}`)) })
+		w.does(func(rw http.ResponseWriter, _ *http.Request) {
+			_, _ = rw.Write([]byte(`{"email":"ada@example.com","email_verified":true}`))
+		})
 		text += w.migrate(token).OK().Text
 		w.does(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 		text += w.migrate(token).Text + w.migrate(token+" ").Text
