@@ -241,6 +241,7 @@ func (a *App) build() error {
 	if a.M2M, err = m2m.New(m2m.Config{DB: a.DB, Keyring: a.Keyring, Projects: a.Projects, Sign: a.Sessions.Sign, Now: a.options.Now}); err != nil {
 		return err
 	}
+	a.Users.ShowMetrics(user.Metric{Type: "M2M_CLIENT_COUNT", Count: m2m.Count})
 	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.Passwords.Hooks(), a.TOTPs.Hooks(), a.Biometrics.Hooks(), a.Wallets.Hooks(), a.OAuth.Hooks(), a.Impersonation.Hooks(), a.Notices.Hooks())
 	a.Outbox = a.newQueue()
 	a.metrics.watch(a.Projects, a.Messages, a.Outbox)

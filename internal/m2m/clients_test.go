@@ -187,3 +187,15 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 		}
 	})
 }
+
+func TestTheMetricsOfAProjectCountClients(t *testing.T) {
+	authtest.Each(t, func(t *testing.T, s *authtest.Server) {
+		newClient(s)
+		newClient(s)
+		got := s.Call(http.MethodGet, "/v1/projects/metrics", nil).OK().Get("metrics")
+		want := []any{fields{"metric_type": "USER_COUNT", "count": 0.0}, fields{"metric_type": "M2M_CLIENT_COUNT", "count": 2.0}}
+		if !reflect.DeepEqual(got, any(want)) {
+			t.Errorf("got %v", got)
+		}
+	})
+}

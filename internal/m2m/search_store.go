@@ -88,3 +88,9 @@ func (q *selection) list(tx *store.Tx, after string, limit int) ([]*Client, erro
 	}
 	return list, rows.Err()
 }
+
+// Count is the number of clients of an environment.
+func Count(tx *store.Tx, env *project.Environment) (n int64, err error) {
+	err = tx.QueryRow(`SELECT COUNT(*) FROM m2m_clients WHERE environment_id = $1`, env.ID).Scan(&n)
+	return n, err
+}

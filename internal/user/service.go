@@ -17,6 +17,7 @@ type Service struct {
 	keys       *secret.Keyring
 	hooks      []Hooks
 	candidates int // see maxCandidates
+	shown      []Metric
 }
 
 // Hooks let features react to what happens to a user without knowing each

@@ -11,7 +11,7 @@ var (
 	errScope        = apierr.New(400, "oauth_invalid_scope_requested", "The provider does not grant what the app asks for. Tell whoever runs the app.")
 	errCallback     = apierr.New(400, "oauth_flow_callback_error", "Signing in with the provider did not work. Start again, and tell whoever runs the app if it happens again.")
 	errBadCallback  = apierr.New(400, "oauth_invalid_callback_request", "What came back from the provider is incomplete. Start again.")
-	errRequestURL   = apierr.New(400, "oauth_creating_redirect_url_error", "The request to the provider cannot be made.")
+	errRequestURL   = apierr.New(400, "oauth_creating_redirect_url_error", "The request to the provider cannot be made: the provider does not answer, or its settings are wrong. Try again in a moment; if it stays so, the app's operator has to look at `gatehouse oauth-provider show`.")
 	errClient       = apierr.New(400, "oauth_token_exchange_invalid_client", "The provider does not accept the client id or the secret of this app. Tell whoever runs the app.")
 	errRequest      = apierr.New(400, "oauth_token_exchange_invalid_request", "The provider does not accept the request of this app. Tell whoever runs the app.")
 	errTokenScope   = apierr.New(400, "oauth_token_exchange_invalid_scope", "The provider does not grant what the app asks for. Tell whoever runs the app.")
