@@ -238,7 +238,7 @@ func (a *App) build() error {
 		return err
 	}
 	a.Impersonation = impersonation.New(a.DB, a.Sessions)
-	if a.M2M, err = m2m.New(m2m.Config{DB: a.DB, Keyring: a.Keyring, Projects: a.Projects, Sign: a.Sessions.Sign, Now: a.options.Now}); err != nil {
+	if a.M2M, err = m2m.New(m2m.Config{DB: a.DB, Keyring: a.Keyring, Projects: a.Projects, Sign: a.Sessions.Sign, Now: a.options.Now, Oversized: a.oversizedClaims}); err != nil {
 		return err
 	}
 	a.Users.ShowMetrics(user.Metric{Type: "M2M_CLIENT_COUNT", Count: m2m.Count})

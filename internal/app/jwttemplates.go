@@ -11,13 +11,14 @@ import (
 // every few seconds.
 const oversizedEvery = time.Minute
 
-// oversized tells the log of a user whose JWTs lack the template's claims.
+// oversized tells the log of a user, or a client, whose JWTs lack the template's
+// claims.
 type oversized struct {
 	mu   sync.Mutex
 	last map[string]time.Time
 }
 
-func (a *App) oversizedClaims(env *project.Environment, userID string) {
+func (a *App) oversizedClaims(env *project.Environment, subject string) {
 	now := a.DB.Now()
 	a.oversized.mu.Lock()
 	if last, warned := a.oversized.last[env.ID]; warned && now.Sub(last) < oversizedEvery {
@@ -29,5 +30,5 @@ func (a *App) oversizedClaims(env *project.Environment, userID string) {
 	}
 	a.oversized.last[env.ID] = now
 	a.oversized.mu.Unlock()
-	a.Logger.Warn("a JWT was signed without the claims of the template: they are larger than 4 KB. `gatehouse jwt-template preview` shows them", "project_id", env.ID, "user_id", userID)
+	a.Logger.Warn("a JWT was signed without the claims of the template: they are larger than 4 KB. `gatehouse jwt-template preview` shows them", "project_id", env.ID, "sub", subject)
 }

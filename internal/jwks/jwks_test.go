@@ -21,8 +21,6 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 type fields = map[string]any
 
-func atNoon() time.Time { return noon }
-
 func setOf(t *testing.T, keys ...*jwkstest.Key) *jwks.Set {
 	t.Helper()
 	var set jose.JSONWebKeySet

@@ -26,6 +26,9 @@ type Config struct {
 	// Sign makes a JWT of an environment; the claims lack only iss.
 	Sign func(ctx context.Context, env *project.Environment, claims map[string]any) (string, error)
 	Now  func() time.Time
+	// Oversized is told of a token that was signed without the claims of the
+	// template, because they are too large for its client.
+	Oversized func(env *project.Environment, clientID string)
 }
 
 // Service looks after clients and gives them tokens.

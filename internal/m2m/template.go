@@ -10,14 +10,18 @@ import (
 // customClaims are what the environment's template for M2M clients makes of a
 // client. When they would be too large for a client there are none: a service
 // that lacks a claim refuses one call, one without tokens refuses them all.
-func customClaims(env *project.Environment, c *Client) (map[string]any, error) {
+func (s *Service) customClaims(env *project.Environment, c *Client) (map[string]any, error) {
 	template := env.JWTTemplate(jwttemplate.M2M).Template()
 	if template == nil {
 		return map[string]any{}, nil
 	}
 	claims, err := template.Render(func(path []string) any { return variable(c, path[1:]) })
-	if errors.Is(err, jwttemplate.ErrTooLarge) || err == nil && claims == nil {
-		return map[string]any{}, nil
+	if errors.Is(err, jwttemplate.ErrTooLarge) {
+		s.Oversized(env, c.ClientID)
+		claims, err = nil, nil
+	}
+	if err == nil && claims == nil {
+		claims = map[string]any{}
 	}
 	return claims, err
 }

@@ -180,7 +180,7 @@ func (c *Client) grants(asked string) (string, error) {
 // that are set here, and never say that the token is a session's: it must not
 // pass for one anywhere.
 func (s *Service) claims(env *project.Environment, c *Client, scope string) (map[string]any, error) {
-	claims, err := customClaims(env, c)
+	claims, err := s.customClaims(env, c)
 	if err != nil {
 		return nil, err
 	}

@@ -196,6 +196,9 @@ func TestCustomClaims(t *testing.T) {
 		if claims := part(t, c.ask(c.secret).OK().String("access_token"), 1); claims["tier"] != nil || claims["sub"] != c.id {
 			t.Errorf("claims %v", claims)
 		}
+		if log := s.Logs.String(); !strings.Contains(log, "without the claims of the template") || !strings.Contains(log, c.id) {
+			t.Errorf("the log does not tell of it: %s", log)
+		}
 	})
 }
 
