@@ -43,6 +43,7 @@ const (
 // Purged counts what one purge took away.
 type Purged struct {
 	Sessions   int `json:"sessions"`   // expired sessions and retired signing keys
+	Tokens     int `json:"tokens"`     // of identity providers, where an environment keeps none any more
 	Challenges int `json:"challenges"` // of ceremonies whose time is over, and sign-ins with providers
 	Users      int `json:"users"`      // brought up to date: factors never proven, locks that ran out
 	Events     int `json:"events"`     // older than the retention
@@ -65,6 +66,7 @@ func (a *App) Purge(ctx context.Context, budget int) (Purged, error) {
 		{&p.Challenges, count(biometric.Purge)},
 		{&p.Challenges, count(wallet.Purge)},
 		{&p.Challenges, count(oauth.Purge)},
+		{&p.Tokens, count(a.OAuth.PurgeTokens)},
 		{&p.Limits, count(ratelimit.Purge)},
 		{&p.Links, count(emaillink.Purge)},
 		{&p.Links, count(impersonation.Purge)},
@@ -143,6 +145,10 @@ func (a *App) newQueue() *outbox.Queue {
 	q.Every("rotate signing keys", rotateEvery, a.rotateKeys)
 	q.Every("seal secrets of M2M clients anew", rotateEvery, func(ctx context.Context) error {
 		_, err := a.M2M.Reseal(ctx)
+		return err
+	})
+	q.Every("seal tokens of providers anew", rotateEvery, func(ctx context.Context) error {
+		_, err := a.OAuth.ResealTokens(ctx)
 		return err
 	})
 	return q

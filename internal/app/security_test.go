@@ -144,7 +144,7 @@ func TestResponseSchemaHoldsNoSecrets(t *testing.T) {
 		"secret":        "of an authenticator app, shown when it is added",
 		"client_secret": "of an M2M client, shown when it is made", "next_client_secret": "shown when it is made",
 		"client_secret_last_four": "tells secrets apart", "next_client_secret_last_four": "tells secrets apart",
-		"access_token": "the caller has asked for it", "token_type": "bearer",
+		"access_token": "the caller has asked for it", "token_type": "bearer", "access_token_expires_in": "a number of seconds",
 		"password_config": "the policy a form shows", "valid_password": "yes or no", "breached_password": "yes or no", "public_key": "public", "public_token": "public",
 		"refresh_token": "of a provider, for the app that asked for it", "id_token": "the same", "oauth_attach_token": "the caller has asked for it",
 		"pkce_required_for_password_resets": "a switch", "token": "an embeddable link, which the caller has asked for",

@@ -56,6 +56,7 @@ type Config struct {
 	Notices           NoticesConfig           `json:"notices"`
 	EmailLinks        EmailLinksConfig        `json:"email_links"`
 	Passwords         PasswordsConfig         `json:"passwords"`
+	OAuth             OAuthConfig             `json:"oauth"`
 	CryptoWallets     CryptoWalletsConfig     `json:"crypto_wallets"`
 	UserImpersonation UserImpersonationConfig `json:"user_impersonation"`
 	SessionMigration  SessionMigrationConfig  `json:"session_migration"`

@@ -52,6 +52,7 @@ func (s *Service) prove(ctx context.Context, tx *store.Tx, req *authenticateRequ
 	if err := s.settle(tx, env, o, k.sessionID, &proof); err != nil {
 		return proof, err
 	}
+	proof.Done = inTurn(proof.Done, s.keepTokens(env, o, &a))
 	resp.fill(o, a.Tokens)
 	return proof, nil
 }

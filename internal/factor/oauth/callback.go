@@ -60,6 +60,7 @@ type ticket struct {
 type account struct {
 	Identity *provider.Identity `json:"identity"`
 	Tokens   *provider.Tokens   `json:"tokens"`
+	Client   client             `json:"client"` // to whom they were issued
 }
 
 const accountPurpose = "oauth account"
@@ -207,7 +208,7 @@ func (s *Service) finish(ctx context.Context, env *project.Environment, f *flow,
 		return "", err
 	}
 	answer.CodeVerifier, answer.Nonce, answer.RedirectURI = m.CodeVerifier, m.Nonce, m.RedirectURI
-	var a account
+	a := account{Client: clientOf(c.credentials)}
 	if a.Identity, a.Tokens, err = s.Providers.Exchange(ctx, c.Provider, c.credentials, answer); err != nil {
 		return "", err
 	}

@@ -15,7 +15,7 @@ const needOAuth = "oauth"
 // Endpoints are the routes of the oauth group on both surfaces. The addresses
 // that browsers visit (start, callback) are mounted where HTTP is known.
 func (s *Service) Endpoints() []wire.Endpoint {
-	return append(s.nativeEndpoints(),
+	return append(append(s.nativeEndpoints(), s.tokenEndpoints()...),
 		wire.POST("/v1/oauth/authenticate", wire.Secret, s.authenticate(), wire.Summary("Sign in with the token that a browser brings back from a provider")),
 		wire.POST("/v1/oauth/attach", wire.Secret, s.attach, wire.Summary("Let a user add an account at a provider")),
 		wire.POST("/sdk/v1/oauth/authenticate", wire.Public, s.authenticate(), wire.Needs(needOAuth), wire.Summary("Sign in with the token that a browser brings back from a provider")),
@@ -47,8 +47,8 @@ type providerFields struct {
 	RegistrationID  string         `json:"oauth_user_registration_id" required:"true"`
 }
 
-// providerValues are what the provider issued. They are shown here and then
-// kept nowhere.
+// providerValues are what the provider issued. They are shown here, and kept
+// only where the environment wants that.
 type providerValues struct {
 	AccessToken  string             `json:"access_token" required:"true" description:"For the provider's own API. Empty when it issued none, as the others."`
 	RefreshToken string             `json:"refresh_token" required:"true"`

@@ -1,13 +1,15 @@
 // Package oauth is the factor that an account at an identity provider proves.
 // It owns the way of a browser to the provider and back, the one-time tokens
 // that end it, the id_tokens that come without that way, the credentials of
-// providers, and the rules for whose user an account is. It owns the tables
-// oauth_providers, oauth_flows, oauth_tokens, oauth_attachments and
-// oauth_id_tokens. It never knows what differs between providers, which is
+// providers, the tokens that they issue where an environment keeps those, and
+// the rules for whose user an account is. It owns the tables oauth_providers,
+// oauth_flows, oauth_tokens, oauth_attachments, oauth_id_tokens and
+// oauth_provider_tokens. It never knows what differs between providers, which is
 // the package provider's, and never shows what it keeps sealed.
 package oauth
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -55,7 +57,8 @@ type Config struct {
 // Service lets people sign in with accounts at identity providers.
 type Service struct {
 	Config
-	starts *ratelimit.Local
+	starts   *ratelimit.Local
+	renewals turns // of access tokens, by account
 
 	mu    sync.RWMutex
 	known map[string]*credentialSet // by environment
@@ -66,11 +69,14 @@ func New(c Config) *Service {
 	return &Service{Config: c, starts: ratelimit.NewLocal(c.DB.Now), known: map[string]*credentialSet{}}
 }
 
-// Hooks end what waits for a user who goes.
+// Hooks end what waits for a user who goes, and what is kept of an account.
 func (s *Service) Hooks() user.Hooks {
-	return user.Hooks{OnDelete: func(tx *store.Tx, env *project.Environment, userID string) error {
-		return deleteOfUser(tx, env.ID, userID)
-	}}
+	return user.Hooks{
+		OnFactorRemoved: forget,
+		OnDelete: func(tx *store.Tx, env *project.Environment, userID string) error {
+			return errors.Join(deleteOfUser(tx, env.ID, userID), deleteKeptOfUser(tx, env.ID, userID))
+		},
+	}
 }
 
 // Purge removes up to budget rows that nobody can use any more.

@@ -177,6 +177,9 @@ func (f *fake) renew(w http.ResponseWriter, r *http.Request) {
 	if f.format.rotates {
 		delete(f.refreshes, r.PostForm.Get("refresh_token"))
 	}
+	if f.mood.Meanwhile != nil {
+		f.mood.Meanwhile()
+	}
 	f.issue(w, r, g, false)
 }
 

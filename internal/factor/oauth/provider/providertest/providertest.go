@@ -67,6 +67,7 @@ type Mood struct {
 	NoIssuer   bool           // the answer to the browser does not name its issuer
 	Type       string         // of id_tokens, in their header, in place of JWT
 	ForeignKey bool           // id_tokens are signed by a key that is not published
+	Meanwhile  func()         // runs between a renewal and its answer, once for each; it cannot call the fakes
 }
 
 // Server runs the fakes of all providers.
