@@ -7,9 +7,9 @@ import (
 
 // FindVouched reads the user who has an address of which somebody else says to
 // whom it belongs, such as an identity provider, and the address. It returns
-// email_not_found for an address that a signed-in person added and has not
-// proven: that person may have added somebody else's, who would be signed in to
-// the wrong account.
+// email_not_found for an address that its user has not proven, unless nothing
+// vouches for that user: what is proven beside it may be of somebody who has
+// taken another's address and waits for them, and no first proof would end it.
 func FindVouched(tx *store.Tx, env *project.Environment, address string) (*Row, *Email, error) {
 	found, err := Contact{KindEmail, address}.Find(tx, env)
 	if err != nil {
@@ -20,7 +20,7 @@ func FindVouched(tx *store.Tx, env *project.Environment, address string) (*Row, 
 		return nil, nil, err
 	}
 	e := u.Email(found.FactorID)
-	if e == nil || !e.Verified && !e.ExpiresAt.IsZero() {
+	if e == nil || !e.Verified && (!e.ExpiresAt.IsZero() || u.Proven()) {
 		return nil, nil, ErrEmailNotFound
 	}
 	return found.Row, e, nil

@@ -187,8 +187,31 @@ func (s *Service) prove(ctx context.Context, tx *store.Tx, _ *attestRequest, v *
 	return proof, nil
 }
 
+// release takes an address from whoever has it without having proven it: it is
+// its owner's, who is about to get it.
+func (s *Service) release(tx *store.Tx, env *project.Environment, address string) error {
+	has, err := user.Contact{Kind: user.KindEmail, Value: address}.Find(tx, env)
+	if errors.Is(err, user.ErrEmailNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = user.Hold(tx, env, has.Row.UserID)
+	}
+	if err != nil {
+		return err
+	}
+	if _, _, err := user.FindVouched(tx, env, address); !errors.Is(err, user.ErrEmailNotFound) {
+		return err // proven a moment ago: it is no longer free, and the login is tried again
+	}
+	_, err = s.users.RemoveFactor(tx, env, has.Row.UserID, user.KindEmail, has.FactorID)
+	return err
+}
+
 // provision makes the user whom a token names.
 func (s *Service) provision(tx *store.Tx, env *project.Environment, v *vouched) (*user.Row, error) {
+	if err := s.release(tx, env, v.email); err != nil {
+		return nil, err
+	}
 	n := user.NewUser{Email: v.email, Fill: func(u *user.User) error {
 		u.Prove(user.KindEmail, u.Emails[0].EmailID)
 		return nil
