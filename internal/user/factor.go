@@ -189,7 +189,14 @@ func emailValue(address string) string {
 	return address
 }
 
-func oauthValue(provider, subject string) string { return providerTerm(provider) + "|" + subject }
+// oauthValue names an account at a provider. A provider that an environment
+// calls by a name of its own is the one of exactly that name.
+func oauthValue(provider, subject string) string {
+	if !strings.HasPrefix(provider, "oidc_") {
+		provider = providerTerm(provider)
+	}
+	return provider + "|" + subject
+}
 
 // walletValue keeps the case of a Solana address, which is base58, and folds
 // that of an Ethereum one, where it is only a checksum (EIP-55).
