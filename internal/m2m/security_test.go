@@ -318,11 +318,37 @@ func TestSecurity65LogLeakage(t *testing.T) {
 	})
 }
 
+// brought is a client whose secret somebody has brought along.
+func brought(s *authtest.Server, id string) *client {
+	const value = "kX9!vQ2z-7Lm"
+	s.Call(http.MethodPost, "/v1/m2m/clients", fields{"client_id": id, "client_secret": value, "scopes": []string{"a"}}).OK()
+	return &client{s, id, value}
+}
+
+// TestGuessesOfNeighboursLockNobodyOut: behind one address, whoever guesses does
+// not keep a client out whose secret was made here.
+func TestGuessesOfNeighboursLockNobodyOut(t *testing.T) {
+	s := authtest.New(t)
+	c := newClient(s, "a")
+	for i := range 12 {
+		c.ask(fmt.Sprint("guess", i))
+	}
+	for i := range 100 {
+		(&client{s, fmt.Sprint("nobody", i), ""}).ask("guess")
+	}
+	refused(t, c.ask("guess"), 429, "too_many_requests")
+	c.works(t, "the secret", c.secret, true)
+	for range 20 {
+		c.works(t, "one that was made for nobody", secret.Token(), false)
+	}
+	c.works(t, "the secret", c.secret, true)
+}
+
 // Guessing is slowed down, for one client and over many; who is right never
 // waits, and a wait ends.
 func TestGuessingIsThrottled(t *testing.T) {
 	s := authtest.New(t)
-	c, other := newClient(s, "a"), newClient(s, "a")
+	c, other := brought(s, "billing"), brought(s, "reports")
 	s.Clock.Set(s.Clock.Now().Truncate(time.Minute))
 	for range 50 {
 		c.works(t, "right", c.secret, true)
