@@ -213,6 +213,11 @@ func (s *Service) finish(ctx context.Context, env *project.Environment, f *flow,
 		return "", err
 	}
 	return s.keep(ctx, env, f, c.Provider, &a, func(tx *store.Tx) error {
+		if _, err := flowByHash(tx, env.ID, f.hash); errors.Is(err, store.ErrNoRows) {
+			return errStateExpired // ended while the provider was asked, see Hooks
+		} else if err != nil {
+			return err
+		}
 		if !slices.Contains(nativeProviders, f.provider) {
 			return nil
 		}

@@ -69,10 +69,19 @@ func New(c Config) *Service {
 	return &Service{Config: c, starts: ratelimit.NewLocal(c.DB.Now), known: map[string]*credentialSet{}}
 }
 
-// Hooks end what waits for a user who goes, and what is kept of an account.
+// Hooks end what waits for a user who goes, and what is kept of an account. They
+// also end what a server asked to be added while nothing vouched for the user:
+// whoever it was for need not be who has now proven to be the user. What was
+// asked for in a session ends with that.
 func (s *Service) Hooks() user.Hooks {
 	return user.Hooks{
 		OnFactorRemoved: forget,
+		OnChange: func(tx *store.Tx, env *project.Environment, was, u *user.User) error {
+			if was.UserID == "" || was.Proven() || !u.Proven() {
+				return nil
+			}
+			return deleteUnproven(tx, env.ID, u.UserID)
+		},
 		OnDelete: func(tx *store.Tx, env *project.Environment, userID string) error {
 			return errors.Join(deleteOfUser(tx, env.ID, userID), deleteKeptOfUser(tx, env.ID, userID))
 		},

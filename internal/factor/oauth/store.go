@@ -128,6 +128,15 @@ func deleteOfUser(tx *store.Tx, envID, userID string) error {
 	)
 }
 
+// deleteUnproven ends what adds an account to a user in no session of theirs.
+func deleteUnproven(tx *store.Tx, envID, userID string) error {
+	return errors.Join(
+		deleteIn(tx, `DELETE FROM oauth_attachments WHERE environment_id = $1 AND user_id = $2 AND user_id <> '' AND session_id = ''`, envID, userID),
+		deleteIn(tx, `DELETE FROM oauth_flows WHERE environment_id = $1 AND user_id = $2 AND user_id <> '' AND session_id = ''`, envID, userID),
+		deleteIn(tx, `DELETE FROM oauth_tokens WHERE environment_id = $1 AND user_id = $2 AND user_id <> '' AND session_id = ''`, envID, userID),
+	)
+}
+
 func deleteIn(tx *store.Tx, statement, envID, userID string) error {
 	_, err := tx.Exec(statement, envID, userID)
 	return err
