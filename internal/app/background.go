@@ -151,6 +151,10 @@ func (a *App) newQueue() *outbox.Queue {
 		_, err := a.OAuth.ResealTokens(ctx)
 		return err
 	})
+	q.Every("seal credentials at providers anew", rotateEvery, func(ctx context.Context) error {
+		_, err := a.OAuth.ResealCredentials(ctx)
+		return err
+	})
 	return q
 }
 

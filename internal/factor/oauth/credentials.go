@@ -37,6 +37,7 @@ type ProviderInfo struct {
 type configured struct {
 	*provider.Provider
 	credentials *provider.Credentials
+	unreadable  error // why there are no credentials, such as a master key that is gone
 }
 
 // credentialSet is what an environment has set up and switched on, at one
@@ -69,6 +70,8 @@ func (s *Service) provider(ctx context.Context, env *project.Environment, name s
 		return nil, err
 	}
 	switch c := set.byName[name]; {
+	case c != nil && c.unreadable != nil:
+		return nil, c.unreadable
 	case c != nil:
 		return c, nil
 	case name == "apple":
@@ -110,11 +113,9 @@ func (s *Service) credentials(ctx context.Context, env *project.Environment) (*c
 		if !known || !info.Enabled {
 			continue
 		}
+		// What cannot be read of one keeps nobody from signing in with the others.
 		c, err := s.open(env, info)
-		if err != nil {
-			return nil, err
-		}
-		set.byName[info.Name] = &configured{p, c}
+		set.byName[info.Name] = &configured{p, c, err}
 	}
 	s.mu.Lock()
 	s.known[env.ID] = set
