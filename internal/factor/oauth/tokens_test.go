@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -48,6 +49,13 @@ func (k *keeper) path() string { return "/v1/users/" + k.userID + "/oauth_provid
 // ask asks for a working access token, at a server on the same data.
 func (k *keeper) ask(s *authtest.Server) *authtest.Answer {
 	return s.Call(http.MethodGet, k.path(), nil)
+}
+
+// askDirectly is ask by a caller who leaves when ctx ends.
+func (k *keeper) askDirectly(ctx context.Context, s *authtest.Server) {
+	r := httptest.NewRequest(http.MethodGet, k.path(), nil).WithContext(ctx)
+	r.SetBasicAuth(s.Env.ID, s.Secret())
+	s.App.ServeHTTP(httptest.NewRecorder(), r)
 }
 
 // gets is ask that is answered.
@@ -161,8 +169,13 @@ func TestRenewalMeetsALogin(t *testing.T) {
 			w.Clock.Advance(2 * time.Hour)
 			w.idp.Feel("gitlab", providertest.Mood{Reply: c.login})
 			_, token := w.tab().token("gitlab", nil)
-			w.idp.Feel("gitlab", providertest.Mood{Reply: c.renewal, Meanwhile: func() { w.finish(token, nil).OK() }})
-			k.gets()
+			var login string
+			w.idp.Feel("gitlab", providertest.Mood{Reply: c.renewal, Meanwhile: func() {
+				login = w.finish(token, nil).OK().String("provider_values", "access_token")
+			}})
+			if got := k.gets(); (got == login) != (c.login == nil) {
+				t.Errorf("%s: %s is answered, and the login had %s", name, got, login)
+			}
 			w.idp.Feel("gitlab", providertest.Mood{})
 			seen := map[string]bool{}
 			for range 3 {
@@ -172,6 +185,9 @@ func TestRenewalMeetsALogin(t *testing.T) {
 			if len(seen) != 3 {
 				t.Errorf("%s: the tokens afterwards are %v", name, seen)
 			}
+		}
+		if n := count(t, w, "SELECT count(*) FROM events WHERE type = 'oauth.tokens.refresh'"); n != 0 {
+			t.Errorf("the audit log has %d refusals", n)
 		}
 		// What goes meanwhile stays gone.
 		w.idp.Feel("gitlab", providertest.Mood{Meanwhile: func() { w.Call(http.MethodDelete, "/v1/users/oauth/"+k.id, nil).OK() }})
@@ -197,6 +213,11 @@ func TestNodesThatDieWhileTheyRenew(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := k.asked()
+		waits, leave := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer leave()
+		if k.askDirectly(waits, other); waits.Err() == nil || k.asked() != before {
+			t.Error("the other node does not wait for the one that renews")
+		}
 		answer := make(chan *authtest.Answer)
 		go func() { answer <- k.ask(other) }()
 		w.Clock.Advance(45 * time.Second)
@@ -214,14 +235,7 @@ func TestCallersWhoLeave(t *testing.T) {
 		w.Clock.Advance(2 * time.Hour)
 		ctx, leave := context.WithCancel(t.Context())
 		w.idp.Feel("gitlab", providertest.Mood{Meanwhile: leave})
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.URL+k.path(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.SetBasicAuth(w.Env.ID, w.Secret())
-		if resp, err := http.DefaultClient.Do(r); err == nil {
-			_ = resp.Body.Close()
-		}
+		k.askDirectly(ctx, w.Server)
 		w.idp.Feel("gitlab", providertest.Mood{})
 		before := k.asked()
 		if got := k.gets(); got == k.access || k.asked() > before {
