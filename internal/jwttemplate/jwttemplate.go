@@ -54,7 +54,11 @@ type Lookup func(path []string) any
 // so is an element of an array. The claims belong to the caller, but values
 // inside them may be shared with the data. The only error is ErrTooLarge.
 func (t *Template) Render(lookup Lookup) (map[string]any, error) {
-	claims, _ := t.root.render(lookup).(map[string]any)
+	r := &rendering{lookup: lookup, stems: map[string]any{}}
+	claims, _ := t.root.render(r).(map[string]any)
+	if r.err != nil {
+		return nil, r.err
+	}
 	text, err := json.Marshal(claims)
 	if err != nil {
 		return nil, err
@@ -112,17 +116,64 @@ func (n *node) field(name string) *node {
 	return nil
 }
 
+// rendering is one filling in. People fill a part of the data themselves, so what
+// it costs is bounded, however often a template asks for the same: JSON text is
+// read once, and nothing more is looked up when the claims are too large already.
+type rendering struct {
+	lookup Lookup
+	stems  map[string]any // the values that paths begin at
+	size   int            // of the tags so far, as JSON
+	err    error
+}
+
+// stem is how many names of a path lead to a value that is read as a whole: a key
+// of metadata, for example.
+const stem = 3
+
+func (r *rendering) value(path []string) any {
+	if r.err != nil {
+		return nil
+	}
+	if !within(path) {
+		return decoded(r.lookup(path))
+	}
+	cut := min(stem, len(path))
+	name := strings.Join(path[:cut], ".")
+	at, known := r.stems[name]
+	if !known {
+		at = decoded(r.lookup(path[:cut]))
+		r.stems[name] = at
+	}
+	return In(at, path[cut:])
+}
+
+// counted is the value of a tag that stands alone, nil when there is no room for
+// it any more.
+func (r *rendering) counted(value any) any {
+	if value == nil {
+		return nil
+	}
+	text, err := json.Marshal(value)
+	if r.size += len(text); err == nil && r.size > MaxOutput {
+		err = ErrTooLarge
+	}
+	if r.err = err; err != nil {
+		return nil
+	}
+	return value
+}
+
 // render returns the value of a node, nil for one that is left out.
-func (n *node) render(lookup Lookup) any {
+func (n *node) render(r *rendering) any {
 	switch n.kind {
 	case aTag:
-		return decoded(lookup(n.path))
+		return r.counted(r.value(n.path))
 	case aText:
-		return n.text(lookup)
+		return n.text(r)
 	case anObject:
 		object := make(map[string]any, len(n.nodes))
 		for i, inner := range n.nodes {
-			if value := inner.render(lookup); value != nil {
+			if value := inner.render(r); value != nil {
 				object[n.names[i]] = value
 			}
 		}
@@ -130,7 +181,7 @@ func (n *node) render(lookup Lookup) any {
 	case anArray:
 		list := make([]any, 0, len(n.nodes))
 		for _, inner := range n.nodes {
-			if value := inner.render(lookup); value != nil {
+			if value := inner.render(r); value != nil {
 				list = append(list, value)
 			}
 		}
@@ -142,10 +193,14 @@ func (n *node) render(lookup Lookup) any {
 // text fills in a longer string. One with a gap in it could say something else
 // than its author meant ("tenant:" for every tenant), so a missing value, or
 // one that is no text, leaves out the whole.
-func (n *node) text(lookup Lookup) any {
+func (n *node) text(r *rendering) any {
 	var whole strings.Builder
 	for _, part := range n.nodes {
-		switch v := part.render(lookup).(type) {
+		value := part.value
+		if part.kind == aTag {
+			value = r.value(part.path)
+		}
+		switch v := value.(type) {
 		case string:
 			whole.WriteString(v)
 		case json.Number:

@@ -27,6 +27,12 @@ var variables = map[Kind][]string{
 // do; no template for M2M clients can set them.
 var ofClients = []string{"scope", "client_id"}
 
+// within reports whether a path leads into a value of any shape, which a "*"
+// stands for.
+func within(path []string) bool {
+	return path[1] == "trusted_metadata" || path[1] == "untrusted_metadata" || path[1] == "authentication_factors"
+}
+
 // Variables lists what tags of a kind may name, for people.
 func Variables(kind Kind) []string { return slices.Clone(variables[kind]) }
 
