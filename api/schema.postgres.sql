@@ -220,6 +220,23 @@ CREATE TABLE oauth_id_tokens (
 );
 CREATE INDEX oauth_id_tokens_expiry ON oauth_id_tokens USING btree (expires_at);
 
+CREATE TABLE oauth_provider_tokens (
+  environment_id text COLLATE "C" NOT NULL,
+  registration_id text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  provider text COLLATE "C" NOT NULL,
+  sealed bytea NOT NULL,
+  expires_at bigint NOT NULL,
+  busy_until bigint NOT NULL,
+  refused_until bigint NOT NULL,
+  used boolean NOT NULL,
+  version bigint NOT NULL,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  CONSTRAINT oauth_provider_tokens_pkey PRIMARY KEY (environment_id, registration_id)
+);
+CREATE INDEX oauth_provider_tokens_user ON oauth_provider_tokens USING btree (environment_id, user_id);
+
 CREATE TABLE oauth_providers (
   environment_id text COLLATE "C" NOT NULL,
   provider text COLLATE "C" NOT NULL,

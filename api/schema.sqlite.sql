@@ -215,6 +215,23 @@ CREATE TABLE oauth_id_tokens (
 );
 CREATE INDEX oauth_id_tokens_expiry ON oauth_id_tokens (expires_at);
 
+CREATE TABLE oauth_provider_tokens (
+  environment_id TEXT NOT NULL,
+  registration_id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  sealed BYTEA NOT NULL,
+  expires_at BIGINT NOT NULL,
+  busy_until BIGINT NOT NULL,
+  refused_until BIGINT NOT NULL,
+  used BOOLEAN NOT NULL,
+  version BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (environment_id, registration_id)
+);
+CREATE INDEX oauth_provider_tokens_user ON oauth_provider_tokens (environment_id, user_id);
+
 CREATE TABLE oauth_providers (
   environment_id TEXT NOT NULL,
   provider TEXT NOT NULL,
