@@ -63,14 +63,13 @@ func (s *Service) discover(ctx context.Context, issuer string) (*document, error
 	default: // whoever comes meanwhile does not look as well
 		s.remember(issuer, &document{place: d.place, read: d.read, tried: now})
 	}
-	fresh, err := s.readDocument(ctx, issuer)
+	// Whoever asked may leave; the look is everybody's, and takes no longer than any
+	// other call.
+	fresh, err := s.readDocument(context.WithoutCancel(ctx), issuer)
 	if err == nil {
 		fresh.read, fresh.tried = now, now
 		s.remember(issuer, fresh)
 		return fresh, nil
-	}
-	if ctx.Err() != nil {
-		return nil, err // whoever asked has left; that says nothing about the issuer
 	}
 	old := &document{tried: now}
 	if d != nil {
