@@ -82,7 +82,7 @@ func TestRowLevelSecurityByClaims(t *testing.T) {
 // server in front of the database does.
 func verified(t *testing.T, s *authtest.Server, token string) string {
 	t.Helper()
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}
