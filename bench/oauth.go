@@ -95,6 +95,7 @@ func (t *target) standInFor(ctx context.Context, name string) (stop func(), err 
 
 // arrivals has browsers set out, and makes the requests with which they are back.
 func (t *target) arrivals(ctx context.Context, name string, n int) ([]arrival, error) {
+	known, _ := provider.Find(name)
 	list := make([]arrival, n)
 	for i := range list {
 		d, err := t.admin.OAuth.Start(ctx, oauth.Start{
@@ -108,7 +109,7 @@ func (t *target) arrivals(ctx context.Context, name string, n int) ([]arrival, e
 			return nil, err
 		}
 		// The provider takes the code for the number of an account.
-		path := fmt.Sprintf("%s?code=%d&state=%s", oauth.CallbackPath(t.env), 1000+i, to.Query().Get("state"))
+		path := fmt.Sprintf("%s?code=%d&state=%s", oauth.CallbackPath(t.env, known), 1000+i, to.Query().Get("state"))
 		list[i].callback = fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: localhost\r\nCookie: %s=%s\r\n\r\n", path, d.Mark.Name, d.Mark.Value)
 	}
 	return list, nil

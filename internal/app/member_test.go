@@ -19,6 +19,7 @@ import (
 	"gatehouse/internal/authtest"
 	"gatehouse/internal/delivery"
 	"gatehouse/internal/factor/oauth"
+	"gatehouse/internal/factor/oauth/provider"
 	"gatehouse/internal/factor/oauth/provider/providertest"
 	"gatehouse/internal/project"
 )
@@ -203,11 +204,12 @@ func calling(o *app.Options) { o.Server.OutboundAllow = []string{"127.0.0.1", ":
 // has the session under the name of all others.
 func byAccount(m *member, more fields) *authtest.Answer {
 	m.t.Helper()
+	discord, _ := provider.Find("discord")
 	at := providertest.New(m.t, m.s.Clock.Now)
 	who := providertest.Ada()
 	who.Subject, who.Email = m.number[1:], m.Email
 	at.SignIn("discord", who)
-	at.Register("discord", m.s.OAuth.RedirectURI(m.s.Env))
+	at.Register("discord", m.s.OAuth.RedirectURI(m.s.Env, discord))
 	if err := m.s.OAuth.Set(m.t.Context(), m.s.Env, "discord", at.Credentials("discord")); err != nil {
 		m.t.Fatal(err)
 	}
@@ -216,7 +218,7 @@ func byAccount(m *member, more fields) *authtest.Answer {
 	if err != nil || len(out.Cookies) != 1 {
 		m.t.Fatal(err, out.Text)
 	}
-	back := m.s.Request(http.MethodGet, oauth.CallbackPath(m.s.Env)+"?"+answer.Encode(), nil, func(r *http.Request) { r.AddCookie(out.Cookies[0]) })
+	back := m.s.Request(http.MethodGet, oauth.CallbackPath(m.s.Env, discord)+"?"+answer.Encode(), nil, func(r *http.Request) { r.AddCookie(out.Cookies[0]) })
 	to, err := url.Parse(back.Header.Get("Location"))
 	if err != nil {
 		m.t.Fatal(err)

@@ -37,6 +37,7 @@ func (a *App) oauthPages() []wire.Endpoint {
 		wire.Raw(http.MethodGet, "/v1/public/oauth/{provider}/start", wire.Open, a.oauthStart(page), wire.NoStore(), wire.Summary("Where an app sends a browser that signs in with a provider")),
 		wire.Raw(http.MethodGet, "/v1/public/oauth/google/onetap/start", wire.Open, http.HandlerFunc(a.oneTapStart), wire.NoStore(), wire.Summary("What the browser SDK's frame needs for Google One Tap")),
 		wire.Raw(http.MethodGet, "/v1/oauth/callback/{callback_id}", wire.Open, back, wire.NoStore(), wire.Summary("Where providers send browsers back to")),
+		wire.Raw(http.MethodGet, "/v1/oauth/callback/{callback_id}/{provider}", wire.Open, back, wire.NoStore(), wire.Summary("Where a provider that is known by its issuer sends browsers back to")),
 		wire.Raw(http.MethodPost, "/v1/oauth/callback/{callback_id}", wire.Open, back, wire.NoStore(), wire.Summary("Where providers that post a form send browsers back to")),
 	}
 }
@@ -83,7 +84,7 @@ func (a *App) oauthCallback(page *ui.SignInPage) http.Handler {
 		}
 		posted := r.Method == http.MethodPost
 		to, err := a.OAuth.Return(r.Context(), oauth.Return{
-			CallbackID: r.PathValue("callback_id"), Values: values, Posted: posted, Cookie: cookieOf(r),
+			CallbackID: r.PathValue("callback_id"), Provider: r.PathValue("provider"), Values: values, Posted: posted, Cookie: cookieOf(r),
 		})
 		if err != nil {
 			page.Fail(w, r, err)

@@ -95,7 +95,7 @@ func (c *oauthShow) Run(t *Terminal) error {
 		if !ok {
 			return unknownProvider(c.Provider)
 		}
-		v := shownProvider{Provider: p.Name, RedirectURI: c.base() + oauth.CallbackPath(env), Scopes: p.Scopes, Missing: []string{}}
+		v := shownProvider{Provider: p.Name, RedirectURI: c.base() + oauth.CallbackPath(env, p), Scopes: p.Scopes, Missing: []string{}}
 		info, k, err := a.OAuth.Credentials(ctx, env, p.Name)
 		switch verdict := err; {
 		case oauth.IsNotSetUp(verdict):
@@ -232,7 +232,8 @@ type oauthSet struct {
 // Run sets a provider up. What no flag names stays as it was.
 func (c *oauthSet) Run(t *Terminal) error {
 	return c.onSealed(func(ctx context.Context, a *app.App, env *project.Environment) error {
-		if _, ok := provider.Find(c.Provider); !ok {
+		p, ok := provider.Find(c.Provider)
+		if !ok {
 			return unknownProvider(c.Provider)
 		}
 		_, k, err := a.OAuth.Credentials(ctx, env, c.Provider)
@@ -249,7 +250,7 @@ func (c *oauthSet) Run(t *Terminal) error {
 		if err := a.OAuth.Set(ctx, env, c.Provider, k); err != nil {
 			return err
 		}
-		return c.say(t, map[string]any{"provider": c.Provider, "client_id": k.ClientID, "redirect_path": oauth.CallbackPath(env)},
+		return c.say(t, map[string]any{"provider": c.Provider, "client_id": k.ClientID, "redirect_path": oauth.CallbackPath(env, p)},
 			"%s is set up for %s. Register the redirect URI that this shows: %s", c.Provider, title(env), c.suggest("oauth-provider show %s %s", env.ID, c.Provider))
 	})
 }

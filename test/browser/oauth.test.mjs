@@ -25,7 +25,7 @@ const upstreams = {
       google: await IdentityProvider.start({ name: 'google', callbacks }),
       microsoft: await IdentityProvider.start({ name: 'microsoft', callbacks, path: `/${tenant}/v2.0` }),
       gitlab: await IdentityProvider.start({ name: 'gitlab', callbacks }),
-      oidc_acme: await IdentityProvider.start({ name: 'acme', callbacks, tellsInToken: false, authentication: 'client_secret_basic' }),
+      oidc_acme: await IdentityProvider.start({ name: 'acme', callbacks: [callbackOf(server, 'oidc_acme')], tellsInToken: false, authentication: 'client_secret_basic' }),
     };
     for (const [name, idp] of Object.entries(idps)) await signInWith(server, name, idp);
     return { generic: 'oidc_acme', at: (name) => idps[name], close: () => Promise.all(Object.values(idps).map((idp) => idp.close())) };

@@ -154,7 +154,8 @@ export async function bring(server, provider, { email, verified, name, picture }
 }
 
 // Where providers send browsers back to for the server's project.
-export const callbackOf = ({ base_url, project_id }) => `${base_url}/v1/oauth/callback/${project_id.replace('project-', 'oauth-callback-')}`;
+export const callbackOf = ({ base_url, project_id }, provider = '') =>
+  `${base_url}/v1/oauth/callback/${project_id.replace('project-', 'oauth-callback-')}${provider && `/${provider}`}`;
 
 // The address that sends a browser to a provider, with whatever is more to say in it.
 export const startOf = ({ base_url, public_token }, provider, more = {}) =>

@@ -32,6 +32,7 @@ var (
 // Return is a browser that is back from a provider.
 type Return struct {
 	CallbackID string
+	Provider   string     // as the address names it, "" in everybody's
 	Values     url.Values // of the query, or of the form that was posted
 	Posted     bool
 	Cookie     func(name string) string // "" when absent
@@ -131,7 +132,7 @@ func (s *Service) arrive(ctx context.Context, env *project.Environment, state st
 			return err
 		}
 		p, known := provider.Find(f.provider)
-		if !known || p.FormPost != r.Posted {
+		if !known || p.FormPost != r.Posted || r.Provider != inAddress(p) {
 			return errCallback
 		}
 		mark := r.Cookie(s.cookieName(p))

@@ -10,6 +10,7 @@ import (
 	"gatehouse/internal/app"
 	"gatehouse/internal/authtest"
 	"gatehouse/internal/factor/oauth"
+	"gatehouse/internal/factor/oauth/provider"
 	"gatehouse/internal/factor/oauth/provider/providertest"
 	"gatehouse/internal/project"
 	"gatehouse/internal/store"
@@ -85,8 +86,14 @@ func (w *world) setUpAt(s *authtest.Server, names ...string) {
 		if err := s.OAuth.Set(w.t.Context(), s.Env, name, w.idp.Credentials(name)); err != nil {
 			w.t.Fatalf("%s: %v", name, err)
 		}
-		w.idp.Register(name, s.OAuth.RedirectURI(s.Env))
+		w.idp.Register(name, s.OAuth.RedirectURI(s.Env, known(name)))
 	}
+}
+
+// known is a provider by its name.
+func known(name string) *provider.Provider {
+	p, _ := provider.Find(name)
+	return p
 }
 
 // tab is a browser in which somebody signs in.
@@ -141,7 +148,7 @@ func (b *tab) ask(name string, query url.Values) url.Values {
 // back comes back from a provider with what it answered.
 func (b *tab) back(name string, values url.Values) *authtest.Answer {
 	b.w.t.Helper()
-	path := "/v1/oauth/callback/" + oauth.CallbackID(b.s.Env)
+	path := oauth.CallbackPath(b.s.Env, known(name))
 	if name == "apple" {
 		return b.send(http.MethodPost, path, values.Encode())
 	}

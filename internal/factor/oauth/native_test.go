@@ -63,7 +63,7 @@ func TestNativeSignIn(t *testing.T) {
 			if again.Get("user_created") != false || again.String("user_id") != first.String("user_id") || again.Get("session") != nil || again.String("session_token") != "" {
 				t.Errorf("%s again: %s", name, again.Text)
 			}
-			w.idp.Register(name, w.OAuth.RedirectURI(w.Env))
+			w.idp.Register(name, w.OAuth.RedirectURI(w.Env, known(name)))
 			if id := w.signIn(name, nil).OK().String("user_id"); id != first.String("user_id") {
 				t.Errorf("%s: in a browser it is %s", name, id)
 			}

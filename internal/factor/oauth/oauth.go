@@ -114,10 +114,26 @@ func CallbackID(env *project.Environment) string {
 	return string(id.OAuthCallback) + strings.TrimPrefix(env.ID, string(id.Project))
 }
 
-// CallbackPath is the path of that address.
-func CallbackPath(env *project.Environment) string { return callbackPath + CallbackID(env) }
+// CallbackPath is the path of that address. A provider that is known by its
+// issuer has one of its own: it could have another provider answer in its place,
+// and would be handed that one's code (RFC 9700, section 4.4).
+func CallbackPath(env *project.Environment, p *provider.Provider) string {
+	path := callbackPath + CallbackID(env)
+	if own := inAddress(p); own != "" {
+		path += "/" + own
+	}
+	return path
+}
 
-// RedirectURI is the address to register at providers.
-func (s *Service) RedirectURI(env *project.Environment) string {
-	return s.PublicURL() + CallbackPath(env)
+// inAddress is how that address names the provider, "" where it is everybody's.
+func inAddress(p *provider.Provider) string {
+	if p.ByIssuer() {
+		return p.Name
+	}
+	return ""
+}
+
+// RedirectURI is the address to register at a provider.
+func (s *Service) RedirectURI(env *project.Environment, p *provider.Provider) string {
+	return s.PublicURL() + CallbackPath(env, p)
 }

@@ -58,7 +58,7 @@ func (f *frame) submit(token string, more body) *authtest.Answer {
 	if err != nil {
 		f.w.t.Fatal(err)
 	}
-	return f.send(http.MethodPost, oauth.CallbackPath(f.w.Env), string(text))
+	return f.send(http.MethodPost, oauth.CallbackPath(f.w.Env, known("google")), string(text))
 }
 
 // tapped is a fresh id_token for the environment's own client.
@@ -180,7 +180,7 @@ func TestSecurity33OneTapCSRF(t *testing.T) {
 		plain := &frame{w, shop, false, f.cookie, f.csrf}
 		plain.submit(w.tapped(nil), nil).Refused(400, "bad_request")
 		// And no page of another site is let send it.
-		flight := w.Request(http.MethodOptions, oauth.CallbackPath(w.Env), "", func(r *http.Request) {
+		flight := w.Request(http.MethodOptions, oauth.CallbackPath(w.Env, known("google")), "", func(r *http.Request) {
 			r.Header.Set("Origin", "https://evil.example")
 			r.Header.Set("Access-Control-Request-Method", "POST")
 			r.Header.Set("Access-Control-Request-Headers", "x-stytch-oauth-type")
@@ -190,7 +190,7 @@ func TestSecurity33OneTapCSRF(t *testing.T) {
 		}
 		f.submit("x", body{"login_redirect_url": "https://evil.example/"}).Refused(400, "no_match_for_provided_oauth_url")
 		f.submit("x", body{"login_redirect_url": nativeURL}).Refused(400, "pkce_required_for_native_callback")
-		f.send(http.MethodPost, oauth.CallbackPath(w.Env), "not JSON").Refused(400, "bad_request")
+		f.send(http.MethodPost, oauth.CallbackPath(w.Env, known("google")), "not JSON").Refused(400, "bad_request")
 		destinationOf(t, f.submit(w.tapped(nil), nil))
 
 		w.Configure("sdk.oauth.pkce_required", "true")

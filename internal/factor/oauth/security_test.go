@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/internal/authtest"
 	"gatehouse/internal/factor/oauth"
+	"gatehouse/internal/factor/oauth/provider"
 	"gatehouse/internal/factor/oauth/provider/providertest"
 	"gatehouse/internal/store"
 	"gatehouse/internal/user"
@@ -42,8 +43,8 @@ func TestSecurity33States(t *testing.T) {
 		stranger.ask("google", nil)
 		stranger.back("google", answer).Refused(400, "oauth_state_mismatch")
 		// The wrong way of coming back, and the wrong environment.
-		b.send(http.MethodPost, oauth.CallbackPath(w.Env), answer.Encode()).Refused(400, "oauth_invalid_callback_request")
-		b.send(http.MethodGet, oauth.CallbackPath(other.Env)+"?"+answer.Encode(), "").Refused(400, "oauth_invalid_state")
+		b.send(http.MethodPost, oauth.CallbackPath(w.Env, known("google")), answer.Encode()).Refused(400, "oauth_invalid_callback_request")
+		b.send(http.MethodGet, oauth.CallbackPath(other.Env, known("google"))+"?"+answer.Encode(), "").Refused(400, "oauth_invalid_state")
 		for _, id := range []string{"x", w.Env.ID, "oauth-callback-test-0194f0a2-7c1e-4abc-8def-0123456789ab", "oauth-callback-live" + w.Env.ID[len("project-test"):]} {
 			b.send(http.MethodGet, "/v1/oauth/callback/"+id+"?"+answer.Encode(), "").Refused(400, "invalid_callback_id")
 		}
@@ -64,7 +65,7 @@ func TestSecurity33States(t *testing.T) {
 		form := w.tab()
 		form.cookies["gatehouse_oauth"] = b.cookies["gatehouse_oauth"]
 		form.back("apple", apple).Refused(400, "oauth_state_mismatch")
-		b.send(http.MethodGet, oauth.CallbackPath(w.Env)+"?"+apple.Encode(), "").Refused(400, "oauth_invalid_callback_request")
+		b.send(http.MethodGet, oauth.CallbackPath(w.Env, known("google"))+"?"+apple.Encode(), "").Refused(400, "oauth_invalid_callback_request")
 		if a := b.back("apple", apple); a.Status != http.StatusSeeOther {
 			t.Errorf("a form is answered %d", a.Status)
 		}
@@ -158,7 +159,7 @@ func TestSecurity30Races(t *testing.T) {
 		b := w.tab()
 		answer := b.ask("google", nil)
 		calls := w.idp.Calls("google", "token")
-		path := oauth.CallbackPath(w.Env) + "?" + answer.Encode()
+		path := oauth.CallbackPath(w.Env, known("google")) + "?" + answer.Encode()
 		authtest.Together(20, func(int) *authtest.Answer {
 			return w.Request(http.MethodGet, path, nil, func(r *http.Request) {
 				r.AddCookie(&http.Cookie{Name: "gatehouse_oauth", Value: b.cookies["gatehouse_oauth"]})
@@ -276,11 +277,11 @@ func TestSecurity28Pollution(t *testing.T) {
 		}
 		b := w.tab()
 		google, apple := b.ask("google", nil), b.ask("apple", nil)
-		b.send(http.MethodGet, oauth.CallbackPath(w.Env)+"?"+google.Encode()+"&state=x", "").Refused(400, "oauth_invalid_callback_request")
-		b.send(http.MethodGet, oauth.CallbackPath(w.Env)+"?"+google.Encode()+"&code=x", "").Refused(400, "oauth_invalid_callback_request")
-		b.send(http.MethodPost, oauth.CallbackPath(w.Env), apple.Encode()+"&state=x").Refused(400, "oauth_invalid_callback_request")
+		b.send(http.MethodGet, oauth.CallbackPath(w.Env, known("google"))+"?"+google.Encode()+"&state=x", "").Refused(400, "oauth_invalid_callback_request")
+		b.send(http.MethodGet, oauth.CallbackPath(w.Env, known("google"))+"?"+google.Encode()+"&code=x", "").Refused(400, "oauth_invalid_callback_request")
+		b.send(http.MethodPost, oauth.CallbackPath(w.Env, known("google")), apple.Encode()+"&state=x").Refused(400, "oauth_invalid_callback_request")
 		// What a form says, the address of its receiver cannot say otherwise.
-		if a := b.send(http.MethodPost, oauth.CallbackPath(w.Env)+"?state=x&code=y&error=z", apple.Encode()); a.Status != http.StatusSeeOther {
+		if a := b.send(http.MethodPost, oauth.CallbackPath(w.Env, known("google"))+"?state=x&code=y&error=z", apple.Encode()); a.Status != http.StatusSeeOther {
 			t.Errorf("a query beside the form: %d %s", a.Status, a.Text)
 		}
 		if _, got := w.arrives(b.back("google", google)); got.Get("token") == "" {
@@ -494,4 +495,27 @@ func dump(t *testing.T, w *world) string {
 		t.Fatal("the tables are empty")
 	}
 	return all.String()
+}
+
+// An issuer that an operator has named sends the browser on to another provider,
+// and would be handed that one's code.
+func TestSecurity41OneProviderAnswersForAnother(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.setUp("google", providertest.OpenID)
+		b := w.tab()
+		acme, google := known(providertest.OpenID), known("google")
+		answer := b.ask(acme.Name, nil)
+		at := func(p *provider.Provider, answer url.Values) *authtest.Answer {
+			return b.send(http.MethodGet, oauth.CallbackPath(w.Env, p)+"?"+answer.Encode(), "")
+		}
+		at(google, answer).Refused(400, "oauth_invalid_callback_request")
+		at(known("oidc_other"), answer).Refused(400, "oauth_invalid_callback_request")
+		at(acme, b.ask("google", nil)).Refused(400, "oauth_invalid_callback_request")
+		if n := w.idp.Calls(acme.Name, "token") + w.idp.Calls("google", "token"); n != 0 {
+			t.Errorf("the providers were asked %d times", n)
+		}
+		if _, got := w.arrives(at(acme, answer)); got.Get("token") == "" {
+			t.Errorf("the browser that was answered by whom it went to gets %v", got)
+		}
+	})
 }

@@ -107,7 +107,7 @@ func (s *Service) Start(ctx context.Context, r Start) (*Departure, error) {
 		return nil, err
 	}
 	f.provider, f.expires = c.Name, s.DB.Now().Add(flowFor)
-	state, m := secret.Token(), memo{secret.Token(), secret.Token(), s.RedirectURI(env)}
+	state, m := secret.Token(), memo{secret.Token(), secret.Token(), s.RedirectURI(env, c.Provider)}
 	d := &Departure{Mark: s.mark(c.Provider, r.Cookie, f.expires)}
 	d.URL, err = s.Providers.AuthorizationURL(ctx, c.Provider, c.credentials, provider.Request{
 		RedirectURI: m.RedirectURI, State: state, Nonce: m.Nonce, CodeChallenge: pkce.Challenge(m.CodeVerifier),

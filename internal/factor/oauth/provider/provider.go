@@ -141,6 +141,10 @@ func Find(name string) (*Provider, bool) {
 	return nil, false
 }
 
+// ByIssuer reports whether an environment knows the provider by its issuer, so
+// that it is whoever an operator named.
+func (p *Provider) ByIssuer() bool { return strings.HasPrefix(p.Name, openIDPrefix) }
+
 // All returns the providers that are known by name, in alphabetical order.
 func All() []*Provider {
 	return slices.SortedFunc(maps.Values(byName), func(a, b *Provider) int { return strings.Compare(a.Name, b.Name) })
