@@ -34,6 +34,7 @@ import (
 	"gatehouse/internal/notice"
 	"gatehouse/internal/outbox"
 	"gatehouse/internal/project"
+	"gatehouse/internal/reseal"
 	"gatehouse/internal/secret"
 	"gatehouse/internal/secret/passhash"
 	"gatehouse/internal/session"
@@ -85,6 +86,7 @@ type App struct {
 	Templates     *template.Service
 	Notices       *notice.Service
 	Breach        *breach.Checker
+	Reseal        *reseal.Service
 	Outbox        *outbox.Queue
 	Pages         *ui.UI
 	Server        *wire.Server
@@ -243,6 +245,7 @@ func (a *App) build() error {
 	}
 	a.Users.ShowMetrics(user.Metric{Type: "M2M_CLIENT_COUNT", Count: m2m.Count})
 	a.Users.SetHooks(a.Sessions.Hooks(), a.WebAuthn.Hooks(), a.Links.Hooks(), a.Passcodes.Hooks(), a.Passwords.Hooks(), a.TOTPs.Hooks(), a.Biometrics.Hooks(), a.Wallets.Hooks(), a.OAuth.Hooks(), a.Impersonation.Hooks(), a.Notices.Hooks())
+	a.Reseal = reseal.New(a.DB, a.Keyring, a.Logger, sealedColumns())
 	a.Outbox = a.newQueue()
 	a.metrics.watch(a.Projects, a.Messages, a.Outbox)
 	return nil

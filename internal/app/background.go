@@ -143,16 +143,8 @@ func (a *App) newQueue() *outbox.Queue {
 		return err
 	})
 	q.Every("rotate signing keys", rotateEvery, a.rotateKeys)
-	q.Every("seal secrets of M2M clients anew", rotateEvery, func(ctx context.Context) error {
-		_, err := a.M2M.Reseal(ctx)
-		return err
-	})
-	q.Every("seal tokens of providers anew", rotateEvery, func(ctx context.Context) error {
-		_, err := a.OAuth.ResealTokens(ctx)
-		return err
-	})
-	q.Every("seal credentials at providers anew", rotateEvery, func(ctx context.Context) error {
-		_, err := a.OAuth.ResealCredentials(ctx)
+	q.Every("seal secrets anew", rotateEvery, func(ctx context.Context) error {
+		_, err := a.Reseal.Run(ctx)
 		return err
 	})
 	return q

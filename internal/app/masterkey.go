@@ -4,9 +4,17 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 
+	"gatehouse/internal/delivery"
+	"gatehouse/internal/factor/oauth"
+	"gatehouse/internal/factor/password"
+	"gatehouse/internal/factor/totp"
+	"gatehouse/internal/m2m"
+	"gatehouse/internal/reseal"
 	"gatehouse/internal/secret"
+	"gatehouse/internal/session"
 	"gatehouse/internal/store"
 )
 
@@ -70,6 +78,12 @@ func (a *App) CheckMasterKey(ctx context.Context) error {
 		}
 		return tryCheck(a.Keyring, sealed)
 	})
+}
+
+// sealedColumns are all that hold sealed values for longer than a new master key
+// waits for.
+func sealedColumns() []reseal.Column {
+	return slices.Concat(session.Sealed(), password.Sealed(), totp.Sealed(), oauth.Sealed(), m2m.Sealed(), delivery.Sealed())
 }
 
 func tryCheck(k *secret.Keyring, sealed string) error {

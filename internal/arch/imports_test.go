@@ -13,7 +13,7 @@ import (
 var layers = [][]string{
 	{"apierr", "id", "golden", "sandbox"},
 	{"secret", "store", "wire", "config", "outbound"},
-	{"ratelimit", "outbox", "pkce", "breach", "strength", "jwks", "jwttemplate"},
+	{"ratelimit", "outbox", "pkce", "breach", "strength", "jwks", "jwttemplate", "reseal"},
 	{"event"},
 	{"project"},
 	{"delivery"},

@@ -71,8 +71,8 @@ Two settings are required: the public URL and a master key. Everything else has 
 a proxy. Times are written like ` + "`90s`, `15m` or `2160h`" + `.
 
 **Changing the master key**: put the new one in front, ` + "`new,old`" + `, on every server. What is sealed from then on
-is sealed with the new one; keep the old one in the list for as long as signing keys and sessions from before may live,
-and until every authenticator app was used once more.
+is sealed with the new one, and what was sealed before is sealed anew, bit by bit, every hour. The old one can go when
+` + "`gatehouse doctor`" + ` says so ([in full](production.md#the-master-key)).
 A server whose keys do not open what its database holds refuses to start.
 
 **SQLite** takes one server per database: a lock beside the file (` + "`gatehouse.db.lock`" + `) keeps a second one

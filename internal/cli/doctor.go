@@ -145,6 +145,7 @@ func (x *examination) open(ctx context.Context) (*app.App, error) {
 		x.fail(check, "", "%v", err)
 	default:
 		x.ok(check, "It opens what the database holds.")
+		x.sealed(ctx, a, check)
 		x.private(check)
 	}
 	return a, err

@@ -45,6 +45,29 @@ func (x *examination) signingKeys(ctx context.Context, a *app.App) {
 	}
 }
 
+// sealed says whether the master keys behind the first are still needed, and
+// whether one is missing.
+func (x *examination) sealed(ctx context.Context, a *app.App, check string) {
+	counts, err := a.Reseal.Count(ctx)
+	if err != nil {
+		x.fail(check, "", "Counting what is sealed failed: %v", err)
+		return
+	}
+	older := 0
+	for _, c := range counts {
+		older += c.Older
+		if c.Lost > 0 {
+			x.warn(check, "Add the master key that sealed them to the others, at the end of the list.", "%s of %s cannot be opened.", plural(c.Lost, "value", "values"), c)
+		}
+	}
+	switch {
+	case older > 0:
+		x.ok(check, "%s sealed with an older key, which has to stay until a server has sealed them anew.", plural(older, "value is", "values are"))
+	case a.Keyring.Several():
+		x.ok(check, "What lasts is sealed with the first key, and needs no other.")
+	}
+}
+
 // stuckAfter is how long a job may wait past its time before something is
 // wrong: servers look every second.
 const stuckAfter = 5 * time.Minute

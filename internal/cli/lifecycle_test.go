@@ -307,13 +307,12 @@ func TestTheMasterKeyCanBeChanged(t *testing.T) {
 	in.serve().signal(syscall.SIGINT)
 	_, old, _ := strings.Cut(in.env[1], "=")
 	fresh := strings.Repeat("ab", 32)
-	in.env[1] = "GATEHOUSE_MASTER_KEY=" + fresh + "," + old
-	in.serve().signal(syscall.SIGINT)
-
 	early := spawn(t, append(in.env, "GATEHOUSE_MASTER_KEY="+fresh), "serve")
 	if code := early.exit(); code != exitFailed || !strings.Contains(early.out.String(), "gatehouse: the master key does not fit this database") {
-		t.Errorf("without the key that sealed the signing keys it ended with %d: %s", code, early.out)
+		t.Errorf("without the key that sealed everything it ended with %d: %s", code, early.out)
 	}
+	in.env[1] = "GATEHOUSE_MASTER_KEY=" + fresh + "," + old
+	in.serve().signal(syscall.SIGINT)
 	for _, env := range []string{"test", "live"} {
 		in.run("keys", "rotate", env, "--revoke", "--yes")
 	}

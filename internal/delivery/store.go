@@ -3,6 +3,7 @@ package delivery
 import (
 	"errors"
 
+	"gatehouse/internal/reseal"
 	"gatehouse/internal/store"
 )
 
@@ -128,4 +129,10 @@ func purgeUnreachable(tx *store.Tx, budget int) (int64, error) {
 	return tx.Exec(`DELETE FROM unreachable_numbers WHERE (environment_id, channel, number) IN
 		(SELECT environment_id, channel, number FROM unreachable_numbers WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2)`,
 		store.Millis(tx.Now), int64(budget))
+}
+
+// Sealed says where the settings of senders are kept. Messages that wait are
+// over soon.
+func Sealed() []reseal.Column {
+	return []reseal.Column{{Table: "senders", Key: "id", Name: "sealed", Purpose: senderPurpose}}
 }

@@ -6,7 +6,6 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/project"
 	"gatehouse/internal/secret"
-	"gatehouse/internal/store"
 )
 
 var (
@@ -52,49 +51,4 @@ func (s *Service) Rotate(ctx context.Context, env *project.Environment, clientID
 		c.nextSealed, c.NextClientSecretLastFour = nil, nil
 		return nil
 	})
-}
-
-// resealed is how many clients one transaction looks at.
-const resealed = 500
-
-// Reseal seals what an older master key has sealed under the first one, so that
-// the older key can go. It needs no secret for that. It returns how many clients
-// it has written.
-func (s *Service) Reseal(ctx context.Context) (n int, err error) {
-	for at := (place{}); ; {
-		var older []credentials
-		err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
-			older, at, err = sealedAfter(tx, at, resealed, s.Keyring.SealedWithFirst)
-			return err
-		})
-		if err != nil {
-			return n, err
-		}
-		for i := range older {
-			if err := s.reseal(ctx, &older[i]); err != nil {
-				return n, err
-			}
-			n++
-		}
-		if at.clientID == "" {
-			return n, nil
-		}
-	}
-}
-
-func (s *Service) reseal(ctx context.Context, old *credentials) error {
-	fresh := *old
-	for _, sealed := range []*[]byte{&fresh.sealed, &fresh.nextSealed} {
-		if *sealed == nil || s.Keyring.SealedWithFirst(*sealed) {
-			continue
-		}
-		hash, err := s.Keyring.Open(secretPurpose, old.environmentID, *sealed)
-		if err != nil {
-			return err
-		}
-		if *sealed, err = s.Keyring.Seal(secretPurpose, old.environmentID, hash); err != nil {
-			return err
-		}
-	}
-	return s.DB.Update(ctx, func(tx *store.Tx) error { return replaceSealed(tx, old, &fresh) })
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"gatehouse/internal/reseal"
 	"gatehouse/internal/store"
 )
 
@@ -157,37 +158,10 @@ func manyCredentials(rows *store.Rows, err error) ([]credentials, error) {
 	return list, rows.Err()
 }
 
-// place is where in the table a walk through it stands.
-type place struct{ environmentID, clientID string }
-
-// sealedAfter looks at the next rows of the table and returns those that are
-// sealed with another key than the first, and where to go on: at the zero place
-// when there is no more.
-func sealedAfter(tx *store.Tx, at place, limit int, withFirst func([]byte) bool) (older []credentials, next place, err error) {
-	list, err := manyCredentials(tx.Query(credentialColumns+`environment_id >= $1 AND (environment_id, client_id) > ($1, $2)
-		ORDER BY environment_id, client_id LIMIT $3`, at.environmentID, at.clientID, limit))
-	if err != nil {
-		return nil, place{}, err
+// Sealed says where secrets are kept.
+func Sealed() []reseal.Column {
+	return []reseal.Column{
+		{Table: "m2m_clients", Key: "client_id", Name: "secret_sealed", Purpose: secretPurpose},
+		{Table: "m2m_clients", Key: "client_id", Name: "next_secret_sealed", Purpose: secretPurpose},
 	}
-	for _, r := range list {
-		if !withFirst(r.sealed) || r.nextSealed != nil && !withFirst(r.nextSealed) {
-			older = append(older, r)
-		}
-	}
-	if len(list) == limit {
-		next = place{list[limit-1].environmentID, list[limit-1].clientID}
-	}
-	return older, next, nil
-}
-
-// replaceSealed writes a client's secrets sealed anew, unless they have become
-// others meanwhile.
-func replaceSealed(tx *store.Tx, was, is *credentials) error {
-	if _, err := tx.Exec("UPDATE m2m_clients SET secret_sealed = $4 WHERE environment_id = $1 AND client_id = $2 AND secret_sealed = $3",
-		was.environmentID, was.clientID, was.sealed, is.sealed); err != nil || was.nextSealed == nil {
-		return err
-	}
-	_, err := tx.Exec("UPDATE m2m_clients SET next_secret_sealed = $4 WHERE environment_id = $1 AND client_id = $2 AND next_secret_sealed = $3",
-		was.environmentID, was.clientID, was.nextSealed, is.nextSealed)
-	return err
 }

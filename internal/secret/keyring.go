@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -121,8 +122,17 @@ func (k *Keyring) Open(purpose, env string, sealed []byte) ([]byte, error) {
 // SealedWithFirst reports whether the first key of the ring sealed a value, so
 // that the others are not needed for it.
 func (k *Keyring) SealedWithFirst(sealed []byte) bool {
-	return bytes.HasPrefix(sealed, k.keys[0].id[:])
+	return k.Sealer(sealed) == 0
 }
+
+// Sealer returns which key of the ring sealed a value, 0 for the first, by its
+// first bytes; -1 for none.
+func (k *Keyring) Sealer(sealed []byte) int {
+	return slices.IndexFunc(k.keys, func(master masterKey) bool { return bytes.HasPrefix(sealed, master.id[:]) })
+}
+
+// Several reports whether the ring holds more than one key.
+func (k *Keyring) Several() bool { return len(k.keys) > 1 }
 
 // MAC returns the 32-byte HMAC-SHA-256 of the parts under a key derived for
 // the purpose and environment. Each part is length-prefixed, so that moving a

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"gatehouse/internal/reseal"
 	"gatehouse/internal/store"
 	"gatehouse/internal/user"
 )
@@ -244,4 +245,12 @@ func touch(tx *store.Tx, envID, sessionID string, at time.Time) error {
 	_, err := tx.Exec(`UPDATE sessions SET last_accessed_at = $3 WHERE environment_id = $1 AND id = $2 AND last_accessed_at < $3`,
 		envID, sessionID, store.Millis(at))
 	return err
+}
+
+// Sealed says where session tokens and signing keys are kept.
+func Sealed() []reseal.Column {
+	return []reseal.Column{
+		{Table: "sessions", Key: "id", Name: "token_sealed", Purpose: tokenPurpose},
+		{Table: "signing_keys", Key: "id", Name: "private_sealed", Purpose: keyPurpose},
+	}
 }

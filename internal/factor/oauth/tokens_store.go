@@ -81,29 +81,3 @@ func purgeKept(tx *store.Tx, envID string, budget int) (int64, error) {
 	return tx.Exec(`DELETE FROM oauth_provider_tokens WHERE (environment_id, registration_id) IN
 		(SELECT environment_id, registration_id FROM oauth_provider_tokens WHERE environment_id = $1 LIMIT $2)`, envID, int64(budget))
 }
-
-// keptAfter reads the next rows of the table.
-func keptAfter(tx *store.Tx, envID, registrationID string, limit int) ([]*kept, error) {
-	rows, err := tx.Query(keptColumns+`environment_id >= $1 AND (environment_id, registration_id) > ($1, $2)
-		ORDER BY environment_id, registration_id LIMIT $3`, envID, registrationID, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []*kept
-	for rows.Next() {
-		k, err := scanKept(rows)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, k)
-	}
-	return list, rows.Err()
-}
-
-// replaceKept writes tokens sealed anew, unless they have become others meanwhile.
-func replaceKept(tx *store.Tx, was *kept, sealed []byte) error {
-	_, err := tx.Exec(`UPDATE oauth_provider_tokens SET sealed = $4 WHERE environment_id = $1 AND registration_id = $2 AND sealed = $3`,
-		was.environmentID, was.registrationID, was.sealed, sealed)
-	return err
-}

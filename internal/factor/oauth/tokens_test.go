@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"gatehouse/internal/factor/oauth/provider"
 	"gatehouse/internal/factor/oauth/provider/providertest"
 	"gatehouse/internal/id"
+	"gatehouse/internal/reseal"
 	"gatehouse/internal/secret"
 	"gatehouse/internal/store"
 	"gatehouse/internal/user"
@@ -449,18 +451,16 @@ func TestSecurity35RefreshTokensAtRest(t *testing.T) {
 		}
 		fresh := secret.NewMasterKey()
 		both := w.With(fresh + "," + w.MasterKey())
-		for _, want := range []int{1, 0} {
-			if n, err := both.OAuth.ResealTokens(t.Context()); err != nil || n != want {
-				t.Errorf("%d rows were sealed anew, want %d: %v", n, want, err)
-			}
+		if _, err := both.Reseal.Run(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 		ring, err := secret.ParseKeyring(fresh)
 		if err != nil {
 			t.Fatal(err)
 		}
-		alone := oauth.New(oauth.Config{DB: w.DB, Keyring: ring, Projects: w.Projects})
-		if n, err := alone.ResealTokens(t.Context()); err != nil || n != 0 {
-			t.Errorf("the new key alone has to seal %d rows: %v", n, err)
+		counts, err := reseal.New(w.DB, ring, slog.New(slog.DiscardHandler), oauth.Sealed()).Count(t.Context())
+		if err != nil || len(counts) != 2 || counts[1].First != 1 || counts[1].Lost != 0 {
+			t.Errorf("the new key alone: %+v, %v", counts, err)
 		}
 	})
 }

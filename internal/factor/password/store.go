@@ -3,6 +3,7 @@ package password
 import (
 	"errors"
 
+	"gatehouse/internal/reseal"
 	"gatehouse/internal/store"
 )
 
@@ -48,4 +49,9 @@ func rehash(tx *store.Tx, envID string, r *record, sealed []byte) error {
 func deleteOfUser(tx *store.Tx, envID, userID string) error {
 	_, err := tx.Exec(`DELETE FROM passwords WHERE environment_id = $1 AND user_id = $2`, envID, userID)
 	return err
+}
+
+// Sealed says where hashes are kept.
+func Sealed() []reseal.Column {
+	return []reseal.Column{{Table: "passwords", Key: "user_id", Name: "hash_sealed", Purpose: sealPurpose}}
 }

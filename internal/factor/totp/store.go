@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"gatehouse/internal/reseal"
 	"gatehouse/internal/store"
 )
 
@@ -73,4 +74,9 @@ func purge(tx *store.Tx, before time.Time, budget int) (int64, error) {
 	return tx.Exec(`DELETE FROM totps WHERE expires_at <= $1 AND (environment_id, user_id) IN
 		(SELECT environment_id, user_id FROM totps WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`,
 		store.Millis(before), int64(budget))
+}
+
+// Sealed says where the secrets of authenticator apps are kept.
+func Sealed() []reseal.Column {
+	return []reseal.Column{{Table: "totps", Key: "user_id", Name: "sealed", Purpose: purpose}}
 }
