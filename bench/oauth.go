@@ -99,7 +99,7 @@ func (t *target) arrivals(ctx context.Context, name string, n int) ([]arrival, e
 	list := make([]arrival, n)
 	for i := range list {
 		d, err := t.admin.OAuth.Start(ctx, oauth.Start{
-			Provider: name, Query: "public_token=" + t.env.PublicTokens[0].Token, Cookie: func(string) string { return "" },
+			Provider: name, Query: "public_token=" + t.env.PublicTokens[0].Token,
 		})
 		if err != nil {
 			return nil, err

@@ -48,7 +48,7 @@ func (a *App) oauthStart(page *ui.SignInPage) http.Handler {
 			return
 		}
 		d, err := a.OAuth.Start(r.Context(), oauth.Start{
-			Provider: r.PathValue("provider"), Query: r.URL.RawQuery, Cookie: cookieOf(r), IP: wire.CallFrom(r.Context()).IP,
+			Provider: r.PathValue("provider"), Query: r.URL.RawQuery, Cookies: cookiesOf(r), IP: wire.CallFrom(r.Context()).IP,
 		})
 		if err != nil {
 			page.Fail(w, r, err)
@@ -84,7 +84,7 @@ func (a *App) oauthCallback(page *ui.SignInPage) http.Handler {
 		}
 		posted := r.Method == http.MethodPost
 		to, err := a.OAuth.Return(r.Context(), oauth.Return{
-			CallbackID: r.PathValue("callback_id"), Provider: r.PathValue("provider"), Values: values, Posted: posted, Cookie: cookieOf(r),
+			CallbackID: r.PathValue("callback_id"), Provider: r.PathValue("provider"), Values: values, Posted: posted, Cookies: cookiesOf(r),
 		})
 		if err != nil {
 			page.Fail(w, r, err)
@@ -118,14 +118,11 @@ func providerAnswer(w http.ResponseWriter, r *http.Request) (url.Values, error) 
 	return r.PostForm, nil
 }
 
-func cookieOf(r *http.Request) func(string) string {
-	return func(name string) string {
-		c, err := r.Cookie(name)
-		if err != nil {
-			return ""
-		}
-		return c.Value
+func cookiesOf(r *http.Request) (list []oauth.Cookie) {
+	for _, c := range r.Cookies() {
+		list = append(list, oauth.Cookie{Name: c.Name, Value: c.Value})
 	}
+	return list
 }
 
 // redirect sends a browser on. The address is used as it is: http.Redirect would

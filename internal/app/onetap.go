@@ -23,7 +23,7 @@ func (a *App) oneTapStart(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ready, err := a.OAuth.StartOneTap(r.Context(), oauth.OneTapStart{
-		PublicToken: r.URL.Query().Get("public_token"), Page: r.Header.Get(pageHeader), Cookie: cookieOf(r)(oauth.OneTapCookie),
+		PublicToken: r.URL.Query().Get("public_token"), Page: r.Header.Get(pageHeader), Cookie: oneTapCookie(r),
 		IP: wire.CallFrom(r.Context()).IP,
 	})
 	if err != nil {
@@ -56,7 +56,7 @@ func (a *App) oneTapFinish(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	target, err := a.OAuth.FinishOneTap(r.Context(), oauth.OneTap{
-		CallbackID: r.PathValue("callback_id"), Page: r.Header.Get(pageHeader), Cookie: cookieOf(r)(oauth.OneTapCookie),
+		CallbackID: r.PathValue("callback_id"), Page: r.Header.Get(pageHeader), Cookie: oneTapCookie(r),
 		IP: wire.CallFrom(r.Context()).IP, IDToken: sent.IDToken, CSRF: sent.CSRF, LoginURL: sent.LoginURL, SignupURL: sent.SignupURL,
 	})
 	if err != nil {
@@ -76,4 +76,12 @@ func answerOneTap(w http.ResponseWriter, r *http.Request, fields map[string]any)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(text) // a caller who is gone needs no answer
+}
+
+func oneTapCookie(r *http.Request) string {
+	c, err := r.Cookie(oauth.OneTapCookie)
+	if err != nil {
+		return ""
+	}
+	return c.Value
 }

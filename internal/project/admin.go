@@ -30,7 +30,7 @@ func (s *Service) CreateProject(ctx context.Context, name string) (test, live *E
 	if err := checkName(name); err != nil {
 		return nil, nil, err
 	}
-	err = s.update(ctx, func(tx *store.Tx) error {
+	err = s.Configure(ctx, func(tx *store.Tx) error {
 		projectID := strings.TrimPrefix(id.New(id.Project, id.Test, tx.Now), "project-test-")
 		if err := insertProject(tx, projectID, name); err != nil {
 			return err
@@ -53,7 +53,7 @@ func (s *Service) CreateEnvironment(ctx context.Context, projectID string, kind 
 		return nil, err
 	}
 	var env *Environment
-	err := s.update(ctx, func(tx *store.Tx) error {
+	err := s.Configure(ctx, func(tx *store.Tx) error {
 		ofProject, err := projectName(tx, projectID)
 		if errors.Is(err, store.ErrNoRows) {
 			return errProjectNotFound
@@ -169,7 +169,7 @@ func (s *Service) RemoveDomain(ctx context.Context, envID, domain string) error 
 // ChangeConfig changes an environment's configuration; it is checked as a
 // whole before it is written.
 func (s *Service) ChangeConfig(ctx context.Context, envID string, f func(id.Env, *Config) error) error {
-	return s.update(ctx, func(tx *store.Tx) error {
+	return s.Configure(ctx, func(tx *store.Tx) error {
 		kind, c, err := readConfig(tx, envID)
 		if errors.Is(err, store.ErrNoRows) {
 			return errEnvironmentNotFound
@@ -189,7 +189,7 @@ func (s *Service) ChangeConfig(ctx context.Context, envID string, f func(id.Env,
 
 // change runs f on an environment as it stands in the transaction.
 func (s *Service) change(ctx context.Context, envID string, f func(*store.Tx, *Environment) error) error {
-	return s.update(ctx, func(tx *store.Tx) error {
+	return s.Configure(ctx, func(tx *store.Tx) error {
 		if _, _, err := readConfig(tx, envID); errors.Is(err, store.ErrNoRows) {
 			return errEnvironmentNotFound
 		}
@@ -201,9 +201,10 @@ func (s *Service) change(ctx context.Context, envID string, f func(*store.Tx, *E
 	})
 }
 
-// update commits a change of configuration and makes this node see it before
-// it returns.
-func (s *Service) update(ctx context.Context, f func(*store.Tx) error) error {
+// Configure commits a change of configuration, also of what another package
+// keeps, and makes this node see it before it returns. Other nodes see it within
+// a moment.
+func (s *Service) Configure(ctx context.Context, f func(*store.Tx) error) error {
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
 		if err := f(tx); err != nil {
 			return err

@@ -95,7 +95,7 @@ func ParseTemplateType(name string) (jwttemplate.Kind, error) {
 // changeRow changes what stands beside an environment's own row, under the lock
 // on that row, so that changes follow one another.
 func (s *Service) changeRow(ctx context.Context, envID string, f func(*store.Tx) error) error {
-	return s.update(ctx, func(tx *store.Tx) error {
+	return s.Configure(ctx, func(tx *store.Tx) error {
 		if _, _, err := readConfig(tx, envID); errors.Is(err, store.ErrNoRows) {
 			return errEnvironmentNotFound
 		} else if err != nil {

@@ -1,17 +1,6 @@
 package project
 
-import (
-	"context"
-	"sync"
-
-	"gatehouse/internal/store"
-)
-
-// Configure commits a change of configuration that another package keeps, and
-// makes this node see it before it returns. Other nodes see it within a moment.
-func (s *Service) Configure(ctx context.Context, change func(*store.Tx) error) error {
-	return s.update(ctx, change)
-}
+import "sync"
 
 // Memo remembers what a package has read of the configuration it keeps, until
 // the configuration changes (Configure). The zero Memo is empty. What it hands

@@ -35,7 +35,7 @@ type Return struct {
 	Provider   string     // as the address names it, "" in everybody's
 	Values     url.Values // of the query, or of the form that was posted
 	Posted     bool
-	Cookie     func(name string) string // "" when absent
+	Cookies    []Cookie
 }
 
 // Arrival is where a browser that is back goes on to.
@@ -135,8 +135,9 @@ func (s *Service) arrive(ctx context.Context, env *project.Environment, state st
 		if !known || p.FormPost != r.Posted || r.Provider != inAddress(p) {
 			return errCallback
 		}
-		mark := r.Cookie(s.cookieName(p))
-		if !secret.Equal(string(secret.Hash(mark)), string(f.browserHash)) {
+		if !slices.ContainsFunc(s.marks(p, r.Cookies), func(c Cookie) bool {
+			return secret.Equal(string(secret.Hash(c.Value)), string(f.browserHash))
+		}) {
 			return errStateMismatch
 		}
 		switch first, err := takeFlow(tx, env.ID, f.hash); {

@@ -40,13 +40,6 @@ type configured struct {
 	unreadable  error // why there are no credentials, such as a master key that is gone
 }
 
-// credentialSet is what an environment has set up and switched on, at one
-// version of the configuration. It is never changed.
-type credentialSet struct {
-	version int64
-	byName  map[string]*configured
-}
-
 // findProvider finds a provider by its name in a path or a request.
 func findProvider(name string) (*provider.Provider, error) {
 	if p, ok := provider.Find(name); ok {
@@ -62,14 +55,16 @@ func (s *Service) provider(ctx context.Context, env *project.Environment, name s
 		return nil, err
 	}
 	set, err := s.credentials(ctx, env)
-	if err == nil && set.byName[name] == nil {
+	if err == nil && set[name] == nil {
 		// It may have been set up a moment ago, on another node.
-		set, err = s.newest(ctx, env)
+		if err = s.Projects.Refresh(ctx); err == nil {
+			set, err = s.credentials(ctx, env)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	switch c := set.byName[name]; {
+	switch c := set[name]; {
 	case c != nil && c.unreadable != nil:
 		return nil, c.unreadable
 	case c != nil:
@@ -80,47 +75,26 @@ func (s *Service) provider(ctx context.Context, env *project.Environment, name s
 	return nil, errNoConfig
 }
 
-func (s *Service) newest(ctx context.Context, env *project.Environment) (*credentialSet, error) {
-	if err := s.Projects.Refresh(ctx); err != nil {
-		return nil, err
-	}
-	now, err := s.Projects.Environment(ctx, env.ID)
-	if err != nil {
-		return nil, err
-	}
-	if now == nil {
-		return &credentialSet{}, nil
-	}
-	return s.credentials(ctx, now)
-}
-
-// credentials returns what an environment has set up, read again when the
-// configuration has moved.
-func (s *Service) credentials(ctx context.Context, env *project.Environment) (*credentialSet, error) {
-	s.mu.RLock()
-	set := s.known[env.ID]
-	s.mu.RUnlock()
-	if set != nil && set.version >= env.Version {
-		return set, nil
-	}
-	set = &credentialSet{version: env.Version, byName: map[string]*configured{}}
-	list, err := s.List(ctx, env)
-	if err != nil {
-		return nil, err
-	}
-	for _, info := range list {
-		p, known := provider.Find(info.Name)
-		if !known || !info.Enabled {
-			continue
+// credentials returns what an environment has set up and switched on, by the
+// names of the providers. It is never changed.
+func (s *Service) credentials(ctx context.Context, env *project.Environment) (map[string]*configured, error) {
+	return s.known.Get(s.Projects, env.ID, func() (map[string]*configured, error) {
+		list, err := s.List(ctx, env)
+		if err != nil {
+			return nil, err
 		}
-		// What cannot be read of one keeps nobody from signing in with the others.
-		c, err := s.open(env, info)
-		set.byName[info.Name] = &configured{p, c, err}
-	}
-	s.mu.Lock()
-	s.known[env.ID] = set
-	s.mu.Unlock()
-	return set, nil
+		set := map[string]*configured{}
+		for _, info := range list {
+			p, known := provider.Find(info.Name)
+			if !known || !info.Enabled {
+				continue
+			}
+			// What cannot be read of one keeps nobody from signing in with the others.
+			c, err := s.open(env, info)
+			set[info.Name] = &configured{p, c, err}
+		}
+		return set, nil
+	})
 }
 
 func (s *Service) open(env *project.Environment, info *ProviderInfo) (*provider.Credentials, error) {
@@ -224,19 +198,12 @@ func existing(n int64, err error) error {
 
 // configure makes a change that all nodes follow, this one before it returns.
 func (s *Service) configure(ctx context.Context, env *project.Environment, what, name string, change func(*store.Tx) error) error {
-	err := s.DB.Update(ctx, func(tx *store.Tx) error {
-		if err := project.BumpVersion(tx); err != nil {
-			return err
-		}
+	return s.Projects.Configure(ctx, func(tx *store.Tx) error {
 		if err := change(tx); err != nil {
 			return err
 		}
 		return event.Emit(tx, env.Kind, event.Event{EnvironmentID: env.ID, Type: what, Details: map[string]any{"provider": name}})
 	})
-	if err != nil {
-		return err
-	}
-	return s.Projects.Refresh(ctx)
 }
 
 // IsNotSetUp reports whether an error says that a provider has no credentials.

@@ -123,6 +123,18 @@ func (b *tab) send(method, path, form string) *authtest.Answer {
 	return a
 }
 
+// mark is the browser's mark for providers that come back with a link.
+func (b *tab) mark() *http.Cookie {
+	b.w.t.Helper()
+	for name, value := range b.cookies {
+		if strings.HasPrefix(name, "gatehouse_oauth.") {
+			return &http.Cookie{Name: name, Value: value}
+		}
+	}
+	b.w.t.Fatalf("the browser has no mark: %v", b.cookies)
+	return nil
+}
+
 // start visits the address that sends browsers to a provider.
 func (b *tab) start(name string, query url.Values) *authtest.Answer {
 	b.w.t.Helper()

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -159,6 +160,29 @@ func TestSeveralTabs(t *testing.T) {
 		}
 		if _, got := w.arrives(b.back("google", again)); got.Get("token") == "" {
 			t.Errorf("the second tab brings back %v", got)
+		}
+	})
+}
+
+// TestTabsOfAFreshBrowser set out before either has an answer, so that each gets
+// a mark of its own. Both come back, and what is begun next makes no third one.
+func TestTabsOfAFreshBrowser(t *testing.T) {
+	once(t, func(t *testing.T, w *world) {
+		w.setUp("google")
+		one, two := w.tab(), w.tab()
+		first, second := one.ask("google", nil), two.ask("google", nil)
+		maps.Copy(one.cookies, two.cookies) // a browser keeps what both answers set
+		if len(one.cookies) != 2 {
+			t.Fatalf("the marks are %v", one.cookies)
+		}
+		third := one.ask("google", nil)
+		for _, answer := range []url.Values{second, first, third} {
+			if _, got := w.arrives(one.back("google", answer)); got.Get("token") == "" {
+				t.Errorf("a tab brings back %v", got)
+			}
+		}
+		if len(one.cookies) != 2 {
+			t.Errorf("the marks are %v", one.cookies)
 		}
 	})
 }

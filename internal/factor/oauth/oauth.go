@@ -11,7 +11,6 @@ package oauth
 import (
 	"errors"
 	"strings"
-	"sync"
 	"time"
 
 	"gatehouse/internal/factor/oauth/provider"
@@ -60,13 +59,12 @@ type Service struct {
 	starts   *ratelimit.Local
 	renewals turns // of access tokens, by account
 
-	mu    sync.RWMutex
-	known map[string]*credentialSet // by environment
+	known project.Memo[string, map[string]*configured] // by environment
 }
 
 // New returns the service. List Hooks among the hooks of the users.
 func New(c Config) *Service {
-	return &Service{Config: c, starts: ratelimit.NewLocal(c.DB.Now), known: map[string]*credentialSet{}}
+	return &Service{Config: c, starts: ratelimit.NewLocal(c.DB.Now)}
 }
 
 // Hooks end what waits for a user who goes, and what is kept of an account. They

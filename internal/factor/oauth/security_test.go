@@ -63,7 +63,7 @@ func TestSecurity33States(t *testing.T) {
 		// A form of Apple's comes from another site, with its own cookie alone.
 		apple := b.ask("apple", nil)
 		form := w.tab()
-		form.cookies["gatehouse_oauth"] = b.cookies["gatehouse_oauth"]
+		form.cookies[b.mark().Name] = b.mark().Value
 		form.back("apple", apple).Refused(400, "oauth_state_mismatch")
 		b.send(http.MethodGet, oauth.CallbackPath(w.Env, known("google"))+"?"+apple.Encode(), "").Refused(400, "oauth_invalid_callback_request")
 		if a := b.back("apple", apple); a.Status != http.StatusSeeOther {
@@ -162,7 +162,7 @@ func TestSecurity30Races(t *testing.T) {
 		path := oauth.CallbackPath(w.Env, known("google")) + "?" + answer.Encode()
 		authtest.Together(20, func(int) *authtest.Answer {
 			return w.Request(http.MethodGet, path, nil, func(r *http.Request) {
-				r.AddCookie(&http.Cookie{Name: "gatehouse_oauth", Value: b.cookies["gatehouse_oauth"]})
+				r.AddCookie(b.mark())
 			})
 		})
 		if n := w.idp.Calls("google", "token") - calls; n != 1 {
@@ -439,7 +439,7 @@ func TestSecurity61And65Secrets(t *testing.T) {
 		left := dump(t, w)
 		for what, secret := range map[string]string{
 			"client secret": w.idp.Credentials("google").ClientSecret, "state": answer.Get("state"), "code": answer.Get("code"), "nonce": asked.Get("nonce"), "token": got.Get("token"),
-			"access token": a.String("provider_values", "access_token"), "id_token": a.String("provider_values", "id_token"), "browser's mark": b.cookies["gatehouse_oauth"], "subject": "\"10815\"",
+			"access token": a.String("provider_values", "access_token"), "id_token": a.String("provider_values", "id_token"), "browser's mark": b.mark().Value, "subject": "\"10815\"",
 		} {
 			if secret == "" {
 				t.Errorf("there is no %s to look for", what)

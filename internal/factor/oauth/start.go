@@ -36,11 +36,14 @@ var (
 
 // Start is a browser that sets out for a provider.
 type Start struct {
-	Provider string                   // as the path names it
-	Query    string                   // of the address, as it came
-	Cookie   func(name string) string // "" when absent
+	Provider string // as the path names it
+	Query    string // of the address, as it came
+	Cookies  []Cookie
 	IP       netip.Addr
 }
+
+// Cookie is one that a browser brings.
+type Cookie struct{ Name, Value string }
 
 // Departure is where a browser that set out goes, and what it keeps.
 type Departure struct {
@@ -108,7 +111,7 @@ func (s *Service) Start(ctx context.Context, r Start) (*Departure, error) {
 	}
 	f.provider, f.expires = c.Name, s.DB.Now().Add(flowFor)
 	state, m := secret.Token(), memo{secret.Token(), secret.Token(), s.RedirectURI(env, c.Provider)}
-	d := &Departure{Mark: s.mark(c.Provider, r.Cookie, f.expires)}
+	d := &Departure{Mark: s.mark(c.Provider, r.Cookies, f.expires)}
 	d.URL, err = s.Providers.AuthorizationURL(ctx, c.Provider, c.credentials, provider.Request{
 		RedirectURI: m.RedirectURI, State: state, Nonce: m.Nonce, CodeChallenge: pkce.Challenge(m.CodeVerifier),
 		Scopes: ask.scopes, Params: ask.params,
@@ -261,23 +264,37 @@ func destination(env *project.Environment, t project.RedirectType, asked string,
 	return "", err
 }
 
-// mark returns the browser's mark: the one it has, since several flows may be
-// under way in it, or a new one.
-func (s *Service) mark(p *provider.Provider, cookie func(string) string, until time.Time) Mark {
-	m := Mark{Name: s.cookieName(p), Expires: until, CrossSite: p.FormPost, Secure: p.FormPost || s.overHTTPS()}
-	if m.Value = cookie(m.Name); !secret.ValidToken(m.Value) {
-		m.Value = secret.Token()
+// mark returns the browser's mark: one that it has, since several flows may be
+// under way in it, or a new one. Each new one has a name of its own: of two tabs
+// that set out at once without any, neither takes away the other's.
+func (s *Service) mark(p *provider.Provider, cookies []Cookie, until time.Time) Mark {
+	m := Mark{Name: s.cookieName(p) + secret.Token()[:8], Value: secret.Token(), Expires: until, CrossSite: p.FormPost, Secure: p.FormPost || s.overHTTPS()}
+	if had := s.marks(p, cookies); len(had) > 0 {
+		m.Name, m.Value = had[0].Name, had[0].Value
 	}
 	return m
 }
 
-// cookieName is the name of the browser's mark. The prefix keeps pages of other
-// hosts of the same domain from choosing it (RFC 6265bis, section 4.1.3.2); it
-// does not exist without TLS, as during development.
+// maxMarks bounds the marks of a browser that are looked at.
+const maxMarks = 16
+
+// marks are those that a browser brings.
+func (s *Service) marks(p *provider.Provider, cookies []Cookie) (list []Cookie) {
+	for _, c := range cookies {
+		if strings.HasPrefix(c.Name, s.cookieName(p)) && secret.ValidToken(c.Value) && len(list) < maxMarks {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// cookieName is how the names of browsers' marks begin. The prefix keeps pages of
+// other hosts of the same domain from choosing one (RFC 6265bis, section
+// 4.1.3.2); it does not exist without TLS, as during development.
 func (s *Service) cookieName(p *provider.Provider) string {
-	name := "gatehouse_oauth"
+	name := "gatehouse_oauth."
 	if p.FormPost {
-		name += "_post"
+		name = "gatehouse_oauth_post."
 	}
 	if s.overHTTPS() {
 		return "__Host-" + name
