@@ -176,7 +176,7 @@ describe('one-time passcodes in a browser', () => {
     // The page is signed in by the code, as the login tells it.
     async function done(via) {
       await verified();
-      assert.deepEqual((await told(page)).slice(-2), ['OTP_AUTHENTICATE', 'AUTHENTICATE_FLOW_COMPLETE']);
+      await eventually(async () => assert.deepEqual((await told(page)).slice(-2), ['OTP_AUTHENTICATE', 'AUTHENTICATE_FLOW_COMPLETE']));
       const session = await sdk(page, 'session.getSync');
       assert.deepEqual(session.authentication_factors.map((f) => [f.type, f.delivery_method]), [['otp', via]]);
       assert.equal(Date.parse(session.expires_at) - Date.parse(session.started_at), 60 * 60_000);

@@ -405,7 +405,7 @@ describe('passwords in a browser', () => {
     async function done(event, ...factors) {
       await says('Success!');
       const events = [...(event ? [event] : []), 'AUTHENTICATE_FLOW_COMPLETE'];
-      assert.deepEqual((await told()).slice(-events.length), events);
+      await eventually(async () => assert.deepEqual((await told()).slice(-events.length), events)); // shown first, told then
       const session = await sdk(page, 'session.getSync');
       assert.equal(Date.parse(session.expires_at) - Date.parse(session.started_at), 60 * 60_000);
       return signedIn(page, ...factors);
@@ -487,7 +487,7 @@ describe('passwords in a browser', () => {
       await field().fill(second);
       await press('Continue');
       await says('Unauthorized credentials.');
-      assert.deepEqual(await told(), ['unauthorized_credentials']);
+      await eventually(async () => assert.deepEqual(await told(), ['unauthorized_credentials']));
       await screenshots(page, 'passwords-wrong');
       await field().fill(first);
       await press('Continue');
@@ -551,7 +551,7 @@ describe('passwords in a browser', () => {
       await says(/^The link is not valid: it was used already/);
       await press('Login without a password');
       await says(/magic link could not be authenticated/);
-      assert.deepEqual(await told(), ['unable_to_auth_password_reset_token', 'unable_to_auth_magic_link']);
+      await eventually(async () => assert.deepEqual(await told(), ['unable_to_auth_password_reset_token', 'unable_to_auth_magic_link']));
     });
 
     test('somebody without a password is mailed, and sets a first one', async () => {
@@ -560,7 +560,7 @@ describe('passwords in a browser', () => {
       await showLogin();
       await typeAddress(email);
       await says('A login link was sent to you at');
-      assert.deepEqual(await told(), ['PASSWORD_RESET_BY_EMAIL_START']);
+      await eventually(async () => assert.deepEqual(await told(), ['PASSWORD_RESET_BY_EMAIL_START']));
       const message = await mail.latest(email, resets);
       assert.equal(message.type, 'VERIFY_EMAIL_PASSWORD_RESET');
       await openAtHome(page, message);
@@ -599,7 +599,7 @@ describe('passwords in a browser', () => {
       await says('Check your email to set a new password');
       await says(/^We want to make sure your account is secure/);
       await screenshots(page, 'passwords-must-reset');
-      assert.deepEqual(await told(), ['reset_password']);
+      await eventually(async () => assert.deepEqual(await told(), ['reset_password']));
       await openAtHome(page, await mail.latest(email, resets));
       await showReset();
       await asks('Reset your password');
@@ -626,7 +626,7 @@ describe('passwords in a browser', () => {
         await typeAddress(email);
         await page.getByText(/^Pages cannot ask here how somebody signs in/).waitFor({ timeout: 1000 });
       }, patience);
-      assert.deepEqual(await told(), ['endpoint_not_authorized_for_sdk']);
+      await eventually(async () => assert.deepEqual(await told(), ['endpoint_not_authorized_for_sdk']));
       await server.configure('passwords.search_disabled=');
     });
   });

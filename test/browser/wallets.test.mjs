@@ -183,7 +183,7 @@ describe('crypto wallets in a browser', () => {
         await show();
         await press(button);
         await connected();
-        assert.deepEqual((await told(page)).filter((t) => t !== 'AUTHENTICATE_FLOW_COMPLETE'), ['CRYPTO_WALLET_AUTHENTICATE_START', 'CRYPTO_WALLET_AUTHENTICATE']);
+        await eventually(async () => assert.deepEqual((await told(page)).filter((t) => t !== 'AUTHENTICATE_FLOW_COMPLETE'), ['CRYPTO_WALLET_AUTHENTICATE_START', 'CRYPTO_WALLET_AUTHENTICATE']));
         assert.deepEqual(asked.map((a) => a.method), ['connect', 'sign']);
         assert.match(asked[1].message, /^Signing in with Project: .+ [\w-]{80}$/);
         const session = await sdk(page, 'session.getSync');
