@@ -37,7 +37,7 @@ bench: ## the speed and size table of bench/README.md; on PostgreSQL too where i
 	$(if $(wildcard /usr/lib/postgresql/*/bin/postgres),test/with-postgres --durable )$(GO) run ./bench
 
 race: ## the Go tests under the race detector, which needs a C compiler
-	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+	GORACE=atexit_sleep_ms=10 CGO_ENABLED=1 $(GO) test -race -timeout 30m ./... # each command that a test runs would wait a second
 
 fuzz: ## every fuzz target for FUZZTIME inputs (20000x), or a time such as 10m
 	@for package in $$($(GO) list ./...); do \
