@@ -20,6 +20,11 @@ func serveBaseline(address string) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	all, err := primitives()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	type question struct {
 		Token string `json:"session_token"`
 	}
@@ -30,7 +35,8 @@ func serveBaseline(address string) {
 	server := &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodGet { // only the bench asks whether it is up
+			if r.Method == http.MethodGet { // the bench asks whether it is up, or for a primitive
+				servePrimitive(all, w, r)
 				return
 			}
 			var q question

@@ -1,10 +1,6 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
 	"fmt"
 	"net/url"
 	"slices"
@@ -22,23 +18,14 @@ func (b *bench) tokens(t *target) error {
 	name := func(algorithm string) string {
 		return fmt.Sprintf("SQLite: client_credentials, %s, %d connections", algorithm, signInCallers)
 	}
-	if !slices.ContainsFunc([]string{name("RS256"), name("ES256")}, b.wanted) {
+	if !slices.ContainsFunc([]string{name(signRS256), name(signES256)}, b.wanted) {
 		return nil
 	}
 	ask, err := t.tokens(b)
 	if err != nil {
 		return err
 	}
-	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256([]byte("a token"))
-	sign := map[string]func() error{
-		"RS256": b.signRSA,
-		"ES256": func() error { _, err := ecdsa.SignASN1(rand.Reader, curve, sum[:]); return err },
-	}
-	for _, algorithm := range []string{"RS256", "ES256"} {
+	for _, algorithm := range []string{signRS256, signES256} {
 		if err := t.configure(b.ctx, map[string]string{"session.algorithm": algorithm}); err != nil {
 			return err
 		}
@@ -49,19 +36,18 @@ func (b *bench) tokens(t *target) error {
 		if !b.wanted(name(algorithm)) {
 			continue
 		}
-		before := each(b.duration/4, sign[algorithm])
-		m, h, err := b.beside(t, signInCallers, ask)
+		m, of, err := b.beside(b.primitive(algorithm), b.round(t, signInCallers, ask))
 		if err != nil {
 			return fmt.Errorf("%s: %w", name(algorithm), err)
 		}
-		signature := (before + each(b.duration/4, sign[algorithm])) / 2
-		share := m.Rate * signature.Seconds()
-		if algorithm == "RS256" {
-			b.table.atLeast(name(algorithm), rate(m), share, 0.85, "of signatures")
+		if algorithm == signRS256 {
+			b.table.atLeast(name(algorithm), rate(m), m.Rate/of.Rate, 0.85, "of signatures")
 			continue
 		}
-		b.table.atLeast(name(algorithm), rate(m), share, 0.25, "of signatures")
-		b.table.atLeast(name(algorithm)+", beside H", rate(m), m.Rate/h.Rate, 0.15, "H")
+		b.table.atLeast(name(algorithm), rate(m), m.Rate/of.Rate, 0.25, "of signatures")
+		if _, err := b.measure(t, name(algorithm)+", beside H", signInCallers, ask, 0.15); err != nil {
+			return err
+		}
 	}
 	return nil
 }

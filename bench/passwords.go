@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/crypto/argon2"
-
 	"gatehouse/internal/secret/passhash"
 )
 
@@ -20,13 +18,6 @@ const (
 	queuedLogins = 64
 	goodPassword = "mauve tractor sings 41"
 )
-
-// hashOnce is the primitive: one Argon2id at the default cost.
-func hashOnce() error {
-	p := passhash.Default
-	argon2.IDKey([]byte(goodPassword), []byte("0123456789abcdef"), p.Iterations, p.MemoryKiB, p.Parallelism, 32)
-	return nil
-}
 
 // passwords measures what hashes: a login and a sign-up, against the hash alone,
 // and what requests that hash nothing notice of a burst of logins.
@@ -85,13 +76,11 @@ func (b *bench) againstHash(t *target, name string, w work, share float64) error
 	if !b.wanted(name) {
 		return nil
 	}
-	before := each(b.duration/2, hashOnce)
-	m, err := load(b.ctx, t.address, passwordCallers, b.duration, w)
+	m, of, err := b.beside(b.primitive(hashArgon2id), b.round(t, passwordCallers, w))
 	if err != nil {
 		return err
 	}
-	one := (before + each(b.duration/2, hashOnce)) / 2
-	b.table.atLeast(name, rate(m), m.Rate*one.Seconds(), share, "of Argon2id")
+	b.table.atLeast(name, rate(m), m.Rate/of.Rate, share, "of Argon2id")
 	return nil
 }
 

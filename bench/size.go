@@ -1,18 +1,12 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
-
-	"github.com/go-webauthn/webauthn/protocol/webauthncose"
 
 	"gatehouse/internal/secret"
 )
@@ -131,34 +125,4 @@ func (b *bench) growth() error {
 			fmt.Sprintf("%.0f/s -> %.0f/s", r[0], r[1]), r[0]/r[1], 1.5, "x time")
 	}
 	return nil
-}
-
-// assertion is the part of a sign-in that the library verifies: an ES256
-// signature by a COSE key.
-func assertion() (func() error, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	point, err := key.PublicKey.Bytes()
-	if err != nil {
-		return nil, err
-	}
-	public := webauthncose.EC2PublicKeyData{
-		PublicKeyData: webauthncose.PublicKeyData{KeyType: int64(webauthncose.EllipticKey), Algorithm: int64(webauthncose.AlgES256)},
-		Curve:         int64(webauthncose.P256), XCoord: point[1:33], YCoord: point[33:65],
-	}
-	message := make([]byte, 69)
-	sum := sha256.Sum256(message)
-	signature, err := ecdsa.SignASN1(rand.Reader, key, sum[:])
-	if err != nil {
-		return nil, err
-	}
-	return func() error {
-		ok, err := public.Verify(message, signature)
-		if err == nil && !ok {
-			err = fmt.Errorf("the signature does not verify")
-		}
-		return err
-	}, nil
 }

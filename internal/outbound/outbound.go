@@ -82,7 +82,7 @@ func New(p Policy) *Client {
 		MaxResponseHeaderBytes: maxHeader,
 		DisableCompression:     true, // what is counted is what was sent
 		MaxIdleConns:           100,
-		MaxIdleConnsPerHost:    8,
+		MaxIdleConnsPerHost:    32, // many people come back from the same provider at once
 		IdleConnTimeout:        30 * time.Second,
 	}
 	c.client = &http.Client{Transport: c.transport, CheckRedirect: c.redirect}

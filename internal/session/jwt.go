@@ -73,11 +73,7 @@ func (k *Key) sign(claims map[string]any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	signed, err := k.signer.Sign(payload)
-	if err != nil {
-		return "", err
-	}
-	return signed.CompactSerialize()
+	return k.signer.compact(payload)
 }
 
 // Sign makes a JWT of an environment that is about no session, such as the

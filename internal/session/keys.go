@@ -33,6 +33,7 @@ const (
 	// signs (factors.md, section 10.3).
 	keyOverlap = 30 * 24 * time.Hour
 	keyPurpose = "session signing key"
+	rsaKeyBits = 2048
 )
 
 var errProjectNotFound = apierr.New(404, "project_not_found", "The project was not found.")
@@ -48,7 +49,7 @@ type Key struct {
 	sealed []byte
 	cert   []byte // DER of a self-signed certificate: the x5c of the JWKS
 	public jose.JSONWebKey
-	signer jose.Signer
+	signer *jwsSigner
 }
 
 func (k *Key) published(now time.Time) bool { return k.RetiresAt == nil || now.Before(*k.RetiresAt) }
@@ -291,7 +292,7 @@ func (c *Core) generate(env *project.Environment) (*Key, error) {
 	if k.Algorithm == project.ES256 {
 		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	} else {
-		private, err = rsa.GenerateKey(rand.Reader, 2048)
+		private, err = rsa.GenerateKey(rand.Reader, rsaKeyBits)
 	}
 	if err != nil {
 		return nil, err
@@ -334,9 +335,7 @@ func (c *Core) unseal(env *project.Environment, k *Key) error {
 		return fmt.Errorf("a %T cannot sign", parsed)
 	}
 	k.public = jose.JSONWebKey{Key: private.Public(), KeyID: k.ID, Algorithm: k.Algorithm, Use: "sig"}
-	k.signer, err = jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.Algorithm), Key: jose.JSONWebKey{Key: parsed, KeyID: k.ID}},
-		(&jose.SignerOptions{}).WithType("JWT"))
+	k.signer, err = newJWSSigner(private, k.Algorithm, k.ID)
 	return err
 }
 
