@@ -83,6 +83,19 @@ func standInFor(ctx context.Context, a *app.App, env *project.Environment, s dev
 	return a.OAuth.Set(ctx, env, s.Key, want)
 }
 
+// leaveStandIn takes out of credentials what leads to a stand-in: its addresses, and the secret that is nobody's elsewhere.
+func leaveStandIn(k *provider.Credentials) {
+	if k.ClientID == devClientID {
+		k.ClientSecret = ""
+	}
+	if strings.Contains(k.Endpoints.Authorization, devidp.Prefix) {
+		k.Endpoints = provider.Endpoints{}
+	}
+	if strings.Contains(k.Issuer, devidp.Prefix) {
+		k.Issuer = ""
+	}
+}
+
 // letDemoReturn lets providers send people back to the demo, at the port of this start and no longer at that of the last.
 func (d *devServer) letDemoReturn(ctx context.Context, a *app.App, env *project.Environment) error {
 	registered := func(address string) bool {

@@ -95,10 +95,10 @@ func (c *oauthShow) Run(t *Terminal) error {
 		if !ok {
 			return unknownProvider(c.Provider)
 		}
-		v := shownProvider{Provider: p.Name, RedirectURI: c.base() + oauth.CallbackPath(env, p), Scopes: p.Scopes, Missing: []string{}}
+		v := shownProvider{Provider: p.Name, RedirectURI: c.base() + oauth.CallbackPath(env, p), Scopes: p.Scopes, Params: p.AppParams(), Missing: []string{}}
 		info, k, err := a.OAuth.Credentials(ctx, env, p.Name)
-		switch verdict := err; {
-		case oauth.IsNotSetUp(verdict):
+		switch {
+		case oauth.IsNotSetUp(err):
 			v.Missing = append(v.Missing, "it is not set up: "+c.suggest("oauth-provider set %s %s --client-id ID", env.ID, p.Name))
 		case err != nil:
 			return err
@@ -126,7 +126,7 @@ func (c *oauthShow) base() string {
 func (v *shownProvider) fill(p *provider.Provider, info *oauth.ProviderInfo, k *provider.Credentials) {
 	v.IsSetUp, v.Enabled, v.ClientID, v.HasSecret = true, info.Enabled, k.ClientID, k.ClientSecret+k.PrivateKey != ""
 	v.TeamID, v.KeyID, v.Tenant, v.Issuer, v.NativeClientIDs = k.TeamID, k.KeyID, k.Tenant, k.Issuer, k.NativeClientIDs
-	v.Scopes, v.Params, v.Endpoints = append(slices.Clone(p.Scopes), k.Scopes...), k.Params, k.Endpoints
+	v.Scopes, v.Params, v.Endpoints = append(slices.Clone(p.Scopes), k.Scopes...), append(p.AppParams(), k.Params...), k.Endpoints
 	if err := p.Check(k); err != nil {
 		v.Missing = append(v.Missing, err.Error())
 	}
@@ -215,32 +215,31 @@ func endpoint(e *provider.Endpoints, kind string) *string {
 
 type oauthSet struct {
 	oauthTarget
-	ClientID         string            `name:"client-id" placeholder:"ID" help:"What the provider calls your app; at Apple the Services ID."`
+	ClientID         *string           `name:"client-id" placeholder:"ID" help:"What the provider calls your app; at Apple the Services ID."`
 	ClientSecretFile string            `name:"client-secret-file" placeholder:"FILE" help:"File that holds the client secret; - is the standard input. Otherwise it is read from GATEHOUSE_OAUTH_CLIENT_SECRET, or asked for where it is missing."`
 	ClientSecret     string            `env:"GATEHOUSE_OAUTH_CLIENT_SECRET" hidden:""`
-	TeamID           string            `name:"team-id" placeholder:"ID" help:"Apple: the team."`
-	KeyID            string            `name:"key-id" placeholder:"ID" help:"Apple: the key that signs."`
+	TeamID           *string           `name:"team-id" placeholder:"ID" help:"Apple: the team."`
+	KeyID            *string           `name:"key-id" placeholder:"ID" help:"Apple: the key that signs."`
 	PrivateKeyFile   string            `name:"private-key-file" placeholder:"FILE" help:"Apple: the .p8 file of the key, in place of a client secret."`
-	Tenant           string            `placeholder:"TENANT" help:"Microsoft: the tenant's id, common, organizations or consumers. GitLab and Salesforce: the host of your own."`
-	Issuer           string            `placeholder:"URL" help:"The issuer of a provider that is known by it (oidc_...)."`
+	Tenant           *string           `placeholder:"TENANT" help:"Microsoft: the tenant's id, common, organizations or consumers. GitLab and Salesforce: the host of your own."`
+	Issuer           *string           `placeholder:"URL" help:"The issuer of a provider that is known by it (oidc_...)."`
 	NativeClientID   []string          `name:"native-client-id" placeholder:"ID" help:"A client id of an app whose id_tokens are taken when it signs in natively. May be repeated; the list replaces the one before."`
 	Scope            []string          `placeholder:"SCOPE" help:"A scope to ask for in addition to the provider's. May be repeated; the list replaces the one before."`
 	Param            []string          `placeholder:"NAME" help:"A further parameter that apps may hand to the provider. May be repeated; the list replaces the one before."`
 	Endpoint         map[string]string `placeholder:"KIND=URL" help:"An address in place of the provider's: authorization, token, userinfo, emails, jwks or issuer. An empty one brings the provider's back."`
 }
 
-// Run sets a provider up. What no flag names stays as it was.
+// Run sets a provider up. What no flag names stays as it was, and an empty value takes one away.
 func (c *oauthSet) Run(t *Terminal) error {
 	return c.onSealed(func(ctx context.Context, a *app.App, env *project.Environment) error {
 		p, ok := provider.Find(c.Provider)
 		if !ok {
 			return unknownProvider(c.Provider)
 		}
-		_, k, err := a.OAuth.Credentials(ctx, env, c.Provider)
-		fresh := oauth.IsNotSetUp(err)
+		was, k, err := a.OAuth.Credentials(ctx, env, c.Provider)
 		switch {
-		case fresh:
-			k = &provider.Credentials{}
+		case oauth.IsNotSetUp(err):
+			was, k = &oauth.ProviderInfo{Enabled: true}, &provider.Credentials{}
 		case err != nil:
 			return err
 		}
@@ -250,19 +249,23 @@ func (c *oauthSet) Run(t *Terminal) error {
 		if err := a.OAuth.Set(ctx, env, c.Provider, k); err != nil {
 			return err
 		}
-		return c.say(t, map[string]any{"provider": c.Provider, "client_id": k.ClientID, "redirect_path": oauth.CallbackPath(env, p)},
+		said := map[string]any{"provider": c.Provider, "client_id": k.ClientID, "redirect_path": oauth.CallbackPath(env, p)}
+		if !was.Enabled {
+			return c.say(t, said, "Changed how %s is set up for %s. It stays disabled. Enable it with: %s", c.Provider, title(env), c.suggest("oauth-provider enable %s %s", env.ID, c.Provider))
+		}
+		return c.say(t, said,
 			"%s is set up for %s. Register the redirect URI that this shows: %s", c.Provider, title(env), c.suggest("oauth-provider show %s %s", env.ID, c.Provider))
 	})
 }
 
 // change applies the flags to the credentials.
 func (c *oauthSet) change(t *Terminal, k *provider.Credentials) error {
-	for _, one := range []struct {
-		to *string
-		by string
-	}{{&k.ClientID, c.ClientID}, {&k.TeamID, c.TeamID}, {&k.KeyID, c.KeyID}, {&k.Tenant, c.Tenant}, {&k.Issuer, c.Issuer}} {
-		if one.by != "" {
-			*one.to = one.by
+	if c.ClientID != nil && *c.ClientID != devClientID {
+		leaveStandIn(k)
+	}
+	for _, one := range []struct{ to, by *string }{{&k.ClientID, c.ClientID}, {&k.TeamID, c.TeamID}, {&k.KeyID, c.KeyID}, {&k.Tenant, c.Tenant}, {&k.Issuer, c.Issuer}} {
+		if one.by != nil {
+			*one.to = *one.by
 		}
 	}
 	for _, one := range []struct {

@@ -85,7 +85,9 @@ func (p *Provider) read(w http.ResponseWriter, r *http.Request, s StandIn) (requ
 		show(w, http.StatusBadRequest, refusal(s, "The address of this page is malformed."))
 		return req, false
 	case q.Get("client_id") != p.config.ClientID:
-		show(w, http.StatusBadRequest, refusal(s, "This provider answers only the client that gatehouse dev configures. Look which client_id the environment has for it."))
+		show(w, http.StatusBadRequest, refusal(s, "This provider stands in for "+s.Name+" and answers only the client that gatehouse dev configures. "+
+			"To sign in at the real one, run gatehouse oauth-provider set test "+s.Key+" with --client-id and --client-secret-file, which leads there. "+
+			"To come back to this one, run gatehouse oauth-provider remove test "+s.Key+" and start gatehouse dev again."))
 		return req, false
 	case !onThisMachine(req.redirectURI):
 		show(w, http.StatusBadRequest, refusal(s, "The redirect_uri does not lead to this machine, and this provider sends nobody elsewhere."))

@@ -338,6 +338,17 @@ func TestSecurityOpenRedirect(t *testing.T) {
 	}
 }
 
+// Whoever has a client of their own in the way of the stand-in learns how to get to either.
+func TestRefusalOfAnotherClientNamesTheWayOut(t *testing.T) {
+	w := start(t)
+	a := w.send("GET", w.question("google", "client_id", "somebody"), nil)
+	for _, command := range []string{"gatehouse oauth-provider set test google", "gatehouse oauth-provider remove test google"} {
+		if !strings.Contains(a.body, command) {
+			t.Errorf("%q is not in %s", command, a.body)
+		}
+	}
+}
+
 func TestSecurityCodesAreBound(t *testing.T) {
 	w := start(t)
 	ada := url.Values{"person": {"ada@example.com"}}

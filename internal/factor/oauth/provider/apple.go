@@ -28,7 +28,7 @@ var apple = &Provider{
 	params: []string{"locale"},
 	check: func(c *Credentials) error {
 		if c.TeamID == "" || c.KeyID == "" {
-			return faultOf("Apple", "the team id or the key id is missing")
+			return faultOf("Apple", "the team id or the key id is missing; give them with --team-id and --key-id")
 		}
 		_, err := appleKey(c)
 		return err
@@ -67,7 +67,7 @@ func appleSecret(s *Service, c *Credentials) (string, error) {
 	return signed.CompactSerialize()
 }
 
-var errAppleKey = faultOf("Apple", "the private key is missing or is not the .p8 file that Apple hands out")
+var errAppleKey = faultOf("Apple", "the private key is missing or is not the .p8 file that Apple hands out; give that with --private-key-file")
 
 func appleKey(c *Credentials) (*ecdsa.PrivateKey, error) {
 	block, _ := pem.Decode([]byte(c.PrivateKey))

@@ -34,7 +34,7 @@ func openIDProvider(name string) *Provider {
 		check: func(c *Credentials) error {
 			u, err := outbound.ParseURL(c.Issuer)
 			if err != nil || len(c.Issuer) > maxIssuer || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
-				return fmt.Errorf("%s: the issuer is missing or no URL; write it as its discovery document does", name)
+				return fmt.Errorf("%s: the issuer is missing or no URL; give it with --issuer, as its discovery document writes it", name)
 			}
 			return nil
 		},

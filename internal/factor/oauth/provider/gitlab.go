@@ -30,7 +30,7 @@ var gitlab = &Provider{
 func checkHost(who, host string) error {
 	u, err := outbound.ParseURL("https://" + cmp.Or(host, "example.com"))
 	if err != nil || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery || strings.Contains(host, "//") || strings.HasSuffix(host, "/") {
-		return faultOf(who, "the host is not one; write it without https:// and without a slash at the end")
+		return faultOf(who, "the host is not one; give it with --tenant, without https:// and without a slash at the end")
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ var microsoft = &Provider{
 	check: func(c *Credentials) error {
 		tenant := tenantOf(c)
 		if !isTenantID.MatchString(tenant) && !slices.Contains([]string{"common", "organizations", "consumers"}, tenant) {
-			return faultOf("Microsoft", "the tenant is neither an id nor common, organizations or consumers")
+			return faultOf("Microsoft", "the tenant is neither an id nor common, organizations or consumers; give one of these with --tenant")
 		}
 		return nil
 	},

@@ -40,4 +40,4 @@ func checkSalesforce(host string) error {
 	return nil
 }
 
-var errSharedHost = faultOf("Salesforce", "the host is everybody's; leave it out, or write that of your My Domain")
+var errSharedHost = faultOf("Salesforce", "the host is everybody's; leave --tenant out, or give it that of your My Domain")

@@ -87,32 +87,32 @@ func (e Endpoints) overridden(by Endpoints) Endpoints {
 // Check says what is missing or wrong in the credentials, for an operator.
 func (p *Provider) Check(c *Credentials) error {
 	if c.ClientID == "" {
-		return p.faultf("the client id is missing")
+		return p.faultf("the client id is missing; give it with --client-id")
 	}
 	if c.ClientSecret == "" && p.secret == nil && !p.discovers {
-		return p.faultf("the client secret is missing")
+		return p.faultf("the client secret is missing; give it with --client-secret-file")
 	}
 	for _, name := range c.Params {
 		if isReserved(name) {
-			return p.faultf("the parameter %q is never an app's", name)
+			return p.faultf("the parameter %q is never an app's; leave it out of --param", name)
 		}
 	}
 	if _, err := p.scopes(c, nil); err != nil {
-		return p.faultf("a scope is not in the form of one")
+		return p.faultf("a scope is not in the form of one; --scope takes one at a time, without spaces")
 	}
 	for _, u := range []string{c.Endpoints.Issuer, c.Endpoints.Authorization, c.Endpoints.Token, c.Endpoints.UserInfo, c.Endpoints.Emails, c.Endpoints.JWKS} {
 		if u == "" {
 			continue
 		}
 		if _, err := outbound.ParseURL(u); err != nil {
-			return p.faultf("an endpoint is not a URL: %w", err)
+			return p.faultf("an endpoint of --endpoint is not a URL: %w", err)
 		}
 	}
 	if slices.Contains(c.NativeClientIDs, "") {
-		return p.faultf("a native client id is empty")
+		return p.faultf("a native client id is empty; give each with --native-client-id")
 	}
 	if len(c.NativeClientIDs) > 0 && !p.native {
-		return p.faultf("there is no native sign-in, so leave the native client ids out")
+		return p.faultf("there is no native sign-in, so leave --native-client-id out")
 	}
 	if p.check != nil {
 		return p.check(c)
