@@ -89,9 +89,34 @@ func openIDAccount(ctx context.Context, v *visit) (*Identity, error) {
 		if more.String("sub") != v.claims.String("sub") {
 			return nil, errors.New("the UserInfo endpoint speaks of another account")
 		}
-		v.claims = more
+		v.add(more)
 	}
 	return v.fromClaims(v.claims), nil
+}
+
+// aboutEmail are an address and the claims that vouch for it, which are worth
+// nothing beside another address.
+var aboutEmail = []string{"email", "email_verified", "xms_edov", "tid"}
+
+// add adds to the id_token what the UserInfo endpoint says beyond it. What the
+// id_token says stays: it is signed, and was made for us. An address and what
+// vouches for it come from one of the two: from the id_token if it has an
+// address, unless it says nothing of it that UserInfo says of the same one.
+func (v *visit) add(more jwks.Claims) {
+	address, other := v.claims.String("email"), more.String("email")
+	vouched := func(name string) bool { return name != "email" && v.claims[name] != nil }
+	unused := more
+	if address == "" || address == other && !slices.ContainsFunc(aboutEmail, vouched) {
+		unused = v.claims
+	}
+	for _, name := range aboutEmail {
+		delete(unused, name)
+	}
+	for name, value := range more {
+		if said := v.claims[name]; said == nil || said == "" {
+			v.claims[name] = value
+		}
+	}
 }
 
 // VerifyIDToken reads the account from an id_token that an app or Google One

@@ -219,6 +219,27 @@ func TestAnswersAboutAnotherAccount(t *testing.T) {
 	wantType(t, "google", err, "oauth_token_exchange_google_missing_information")
 }
 
+// The UserInfo endpoint adds what the id_token does not say, and contradicts nothing.
+func TestUserInfoOnlyAdds(t *testing.T) {
+	w := newWorld(t)
+	silent := map[string]any{"email": nil, "email_verified": nil}
+	said := map[string]any{"email": "ada@example.org", "email_verified": true, "locale": "fr", "picture": "", "given_name": "Augusta"}
+	for what, one := range map[string]struct {
+		claims, account map[string]any
+		want            provider.Identity
+	}{
+		"an address in the id_token alone": {said, silent, provider.Identity{Email: "ada@example.org", EmailVerified: true, Locale: "fr", Name: provider.Name{First: "Augusta", Last: "Lovelace"}}},
+		"another address in UserInfo":      {said, nil, provider.Identity{Email: "ada@example.org", EmailVerified: true, Locale: "fr", Name: provider.Name{First: "Augusta", Last: "Lovelace"}}},
+		"an address in UserInfo alone":     {nil, nil, provider.Identity{Email: "ada@example.com", EmailVerified: true, Locale: "en-GB", Name: provider.Name{First: "Ada", Last: "Lovelace"}}},
+	} {
+		w.Feel(providertest.OpenID, providertest.Mood{Claims: one.claims, Account: one.account})
+		one.want.Subject, one.want.Picture = "10815", providertest.Ada().Picture
+		if who, _ := w.mustSignIn(providertest.OpenID); *who != one.want {
+			t.Errorf("%s: %+v, want %+v", what, *who, one.want)
+		}
+	}
+}
+
 // An account endpoint that answers with something else than an account.
 func TestAccountEndpointsThatRefuse(t *testing.T) {
 	w := newWorld(t)

@@ -3,6 +3,7 @@ package provider_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -53,6 +54,45 @@ func TestSecurity15UnverifiedAddresses(t *testing.T) {
 	}}})
 	if who, _ := w.mustSignIn("bitbucket"); who.EmailVerified {
 		t.Errorf("bitbucket: %+v", who)
+	}
+}
+
+// What vouches for one address vouches for no other: the id_token and the
+// UserInfo endpoint each speak of the one that they name.
+func TestSecurity15OneSourceOfAnAddress(t *testing.T) {
+	w := newWorld(t)
+	for what, one := range map[string]struct {
+		claims, account map[string]any
+		email           string
+		verified        bool
+	}{
+		"UserInfo vouches for another":            {map[string]any{"email": "eve@example.com"}, map[string]any{"email_verified": true}, "eve@example.com", false},
+		"UserInfo vouches for none":               {map[string]any{"email": "eve@example.com"}, map[string]any{"email": nil, "email_verified": true}, "eve@example.com", false},
+		"the id_token vouches for none":           {map[string]any{"email_verified": true}, map[string]any{"email_verified": nil}, "ada@example.com", false},
+		"the id_token denies":                     {map[string]any{"email": "ada@example.com", "email_verified": false}, nil, "ada@example.com", false},
+		"UserInfo denies of another":              {map[string]any{"email": "eve@example.com", "email_verified": true}, map[string]any{"email_verified": false}, "eve@example.com", true},
+		"the id_token leaves it to UserInfo":      {map[string]any{"email": "ada@example.com"}, nil, "ada@example.com", true},
+		"the id_token leaves it, UserInfo denies": {map[string]any{"email": "ada@example.com"}, map[string]any{"email_verified": false}, "ada@example.com", false},
+	} {
+		for _, name := range []string{providertest.OpenID, "gitlab", "yahoo", "linkedin"} {
+			w.Feel(name, providertest.Mood{Claims: one.claims, Account: one.account})
+			if who, _ := w.mustSignIn(name); who.Email != one.email || who.EmailVerified != one.verified {
+				t.Errorf("%s, %s: %+v", name, what, who)
+			}
+		}
+	}
+	// Nor does UserInfo say of a Microsoft account that it is a personal one.
+	who := providertest.Ada()
+	who.Tenant = tenant
+	w.SignIn("microsoft", who)
+	userinfo := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(rw).Encode(map[string]any{"sub": who.Subject, "email": who.Email, "tid": consumers, "xms_edov": true})
+	}))
+	defer userinfo.Close()
+	c := w.Credentials("microsoft")
+	c.Endpoints.UserInfo = userinfo.URL
+	if got, _, err := w.service.Exchange(t.Context(), find(t, "microsoft"), c, w.visit("microsoft", c)); err != nil || got.EmailVerified {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
