@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	errNotFound  = apierr.New(404, "m2m_client_not_found", "There is no client with this client_id in the environment.")
+	errNotFound  = apierr.New(404, "m2m_client_not_found", "There is no client with this client_id in the environment. `gatehouse m2m-client list` shows those there are.")
 	errDuplicate = apierr.New(400, "duplicate_m2m_client_id", "There is a client with this client_id already. Choose another one, or leave it out.")
 )
 

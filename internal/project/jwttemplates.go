@@ -25,7 +25,7 @@ type JWTTemplate struct {
 
 var (
 	errTemplateType     = apierr.New(400, "invalid_jwt_template_type", "The type of a JWT template is SESSION or M2M.")
-	errTemplateNotFound = apierr.New(404, "jwt_template_not_found", "There is no JWT template of this type.")
+	errTemplateNotFound = apierr.New(404, "jwt_template_not_found", "There is no JWT template of this type. Make one with `gatehouse jwt-template set`.")
 	errAudience         = apierr.New(400, "invalid_custom_audience", "The custom audience must have at most 256 characters, without spaces, and cannot be a project_id: that of the environment is in every JWT anyway.")
 )
 

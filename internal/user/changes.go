@@ -132,7 +132,7 @@ func looksInternal(s string) bool {
 
 var (
 	errImplicitRole = apierr.New(400, "cannot_assign_default_rbac_role_id", "Every user has the role stytch_user without being assigned it. Leave it out of roles.")
-	errUnknownRole  = apierr.New(400, "invalid_rbac_role_assignment", "There is no such role to assign.")
+	errUnknownRole  = apierr.New(400, "invalid_rbac_role_assignment", "There is no such role to assign. Leave it out, or add it to the policy with `gatehouse rbac set`.")
 	errTooManyRoles = apierr.New(400, "too_many_roles", "A user may have at most 20 roles.")
 )
 
@@ -156,7 +156,7 @@ func checkRoles(env *project.Environment, roles []string) ([]string, error) {
 			return nil, errImplicitRole
 		}
 		if !policy.HasRole(role) {
-			return nil, errUnknownRole.WithMessage("There is no role %q to assign.", role)
+			return nil, errUnknownRole.WithMessage("There is no role %q to assign. Leave it out, or add it to the policy with `gatehouse rbac set`.", role)
 		}
 	}
 	return unique, nil

@@ -17,7 +17,7 @@ import (
 
 var (
 	errOneTapCSRF = apierr.New(400, "oauth_state_mismatch", "This sign-in was begun in another browser, or this one keeps no cookies in frames. Use the Google button instead.")
-	errOneTapPage = apierr.New(400, "bad_domain_for_stytch_sdk", "This page is not authorised to use the environment. Add its origin to the environment's authorised domains.")
+	errOneTapPage = apierr.New(400, "bad_domain_for_stytch_sdk", "This page is not authorised to use the environment. Add its origin with `gatehouse domain add`.")
 	errOneTapPKCE = apierr.New(400, "invalid_pkce_code_challenge", "Sign-in with providers needs PKCE in this environment, which Google One Tap does not have. Use the Google button instead.")
 )
 

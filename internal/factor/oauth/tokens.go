@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	errRegistration = apierr.New(404, "oauth_user_registration_not_found", "The user has no such account at an identity provider.")
+	errRegistration = apierr.New(404, "oauth_user_registration_not_found", "The user has no such account at an identity provider. Use the oauth_user_registration_id of one of the user's providers.")
 	errNotKeeping   = apierr.New(400, "missing_oauth_refresh_token", "The environment keeps no tokens of providers. Set oauth.keep_provider_tokens=true, and have the person sign in again.")
 	errNothingKept  = apierr.New(400, "missing_oauth_refresh_token", "The access has ended or was never kept, and there is nothing to renew it with. Have the person sign in with the provider again.")
 	errNotRenewed   = apierr.New(401, "unable_to_refresh_oauth_token", "The provider did not renew the access. Try again in a minute, or have the person sign in with it again.")

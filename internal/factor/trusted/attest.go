@@ -229,7 +229,7 @@ func (s *Service) provision(tx *store.Tx, env *project.Environment, v *vouched) 
 	case refused == nil:
 		return row, err
 	case refused.Type == "duplicate_user_external_id":
-		return nil, errExternalID.WithMessage("Another user has the external id in the token.").Because(err)
+		return nil, errExternalID.WithMessage("Another user has the external id in the token. Correct it at the issuer, or change that user's external_id.").Because(err)
 	case slices.Contains([]string{"invalid_rbac_role_assignment", "cannot_assign_default_rbac_role_id", "too_many_roles"}, refused.Type):
 		return nil, errClaims.WithMessage("The token names roles that cannot be assigned. %s", refused.Message).Because(err)
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	errNotFound    = apierr.New(404, "trusted_token_profile_not_found", "There is no such trusted token profile.")
+	errNotFound    = apierr.New(404, "trusted_token_profile_not_found", "There is no such trusted token profile. `gatehouse trusted-token-profile list` shows those there are.")
 	errRequest     = apierr.New(400, "trusted_token_profile_invalid_request", "The trusted token profile is not valid.")
 	errTooMany     = apierr.New(400, "too_many_trusted_token_profiles_for_project", "An environment may have at most 50 trusted token profiles.")
 	errTooManyPEM  = apierr.New(400, "too_many_pem_files_for_trusted_token_profile", "A trusted token profile may have at most 5 PEM files. Remove one first.")
@@ -128,7 +128,7 @@ func (p *Profile) addPEM(text string) string {
 	for n := 1; name == "" || p.hasPEM(name); n++ {
 		name = fmt.Sprintf("pem-%d", n)
 	}
-	if block, _ := pem.Decode([]byte(text)); block != nil && strings.TrimSpace(text) != "" {
+	if block, _ := pem.Decode([]byte(text)); block != nil {
 		text = strings.TrimSpace(text) + "\n"
 	}
 	p.PEMFiles = append(p.PEMFiles, PEMFile{ID: name, PublicKey: text})

@@ -16,12 +16,12 @@ import (
 
 var (
 	errInvalid     = apierr.New(400, "invalid_trusted_auth_token", "The token could not be verified. Get a new one from its issuer and try again.")
-	errIssuer      = apierr.New(400, "jwt_invalid_issuer", "The token is from another issuer than the profile names.")
-	errAudience    = apierr.New(400, "jwt_invalid_audience", "The token is for another audience than the profile names.")
-	errClaims      = apierr.New(400, "jwt_invalid_claims", "The token does not say what the profile asks of it.")
+	errIssuer      = apierr.New(400, "jwt_invalid_issuer", "The token is from another issuer than the profile names. Send it with the profile of its issuer, or correct the profile's issuer.")
+	errAudience    = apierr.New(400, "jwt_invalid_audience", "The token is for another audience than the profile names. Have its issuer make one for that audience, or correct the profile's audience.")
+	errClaims      = apierr.New(400, "jwt_invalid_claims", "The token does not say what the profile asks of it. Have its issuer add the claims that the profile's mapping names.")
 	errUnavailable = apierr.New(503, "trusted_auth_token_keys_unavailable", "The issuer's keys cannot be read right now. Wait a moment and try again.")
-	errExternalID  = apierr.New(400, "trusted_token_profile_incorrect_external_id_mapping", "The external id in the token does not fit the user.")
-	errExternalIDs = apierr.New(400, "trusted_token_profile_cannot_have_multiple_external_ids", "The token names several external ids. A user has one.")
+	errExternalID  = apierr.New(400, "trusted_token_profile_incorrect_external_id_mapping", "The external id in the token does not fit the user, who has another one. Correct it at the issuer, or change the user's external_id.")
+	errExternalIDs = apierr.New(400, "trusted_token_profile_cannot_have_multiple_external_ids", "The token names several external ids, and a user has one. Map external_user_id to a claim that holds one.")
 )
 
 // Service manages profiles and signs people in with tokens.
