@@ -107,7 +107,7 @@ func (c *rbacCheck) Run(t *Terminal) error {
 			return err
 		}
 		p := env.Policy()
-		roles := p.InForce(u.Roles)
+		roles := p.RolesOf(u.Roles)
 		granting := p.Granting(roles, c.Resource, c.Action)
 		answer := map[string]any{"user_id": u.UserID, "authorized": len(granting) > 0, "granting_roles": list(granting), "roles": roles}
 		r := &rows{}

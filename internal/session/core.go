@@ -252,7 +252,7 @@ func (c *Core) jwt(ctx context.Context, env *project.Environment, s *issued) (*s
 	if err != nil {
 		return nil, err
 	}
-	signed := &signedJWT{key: made, roles: env.Policy().InForce(u.Roles), signedAt: now}
+	signed := &signedJWT{key: made, roles: env.Policy().RolesOf(u.Roles), signedAt: now}
 	claims := c.claims(env, s.record, u, signed.roles)
 	if signed.claims, err = claims.written(); err != nil {
 		return nil, err

@@ -180,7 +180,7 @@ func (c *Core) list(ctx context.Context, req *listRequest) (*listResponse, error
 		if err != nil {
 			return err
 		}
-		roles := env.Policy().InForce(u.Roles)
+		roles := env.Policy().RolesOf(u.Roles)
 		records, err := listActive(tx, env.ID, row.UserID)
 		for _, r := range records {
 			resp.Sessions = append(resp.Sessions, r.wire(roles, c.claims(env, r, u, roles)))

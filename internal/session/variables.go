@@ -28,7 +28,7 @@ func variables(env *project.Environment, r *Record, u *user.User, roles []string
 func (c *Core) Preview(env *project.Environment, template *jwttemplate.Template, u *user.User) (map[string]any, error) {
 	now := c.db.Now()
 	r := &Record{ID: id.New(id.Session, env.Kind, now), UserID: u.UserID, StartedAt: now, LastAccessedAt: now, ExpiresAt: now.Add(time.Hour)}
-	return template.Render(variables(env, r, u, env.Policy().InForce(u.Roles)))
+	return template.Render(variables(env, r, u, env.Policy().RolesOf(u.Roles)))
 }
 
 func userVariable(env *project.Environment, u *user.User, roles []string, path []string) any {
