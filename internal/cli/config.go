@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -50,8 +51,7 @@ func (c *configCommand) Run(t *Terminal) error {
 	}
 	views := []view{}
 	r := &rows{header: []string{"SETTING", "VALUE", "FROM"}}
-	settings := config.Settings(&c.Database, &c.Server)
-	for _, s := range settings {
+	for _, s := range config.Settings(&c.Database, &c.Server) {
 		v, from := view{s.Name, s.Variable, s.Value, "default"}, "default"
 		switch {
 		case c.given[s.Name]:
@@ -60,8 +60,6 @@ func (c *configCommand) Run(t *Terminal) error {
 			v.Origin, from = "env", s.Variable
 		case s.Fallback != "" && os.Getenv(s.Fallback) != "":
 			v.Origin, from, v.Variable = "env", s.Fallback, s.Fallback
-		case s.Fallback != "" && os.Getenv(s.Fallback) != "":
-			v.Origin, from = "env", s.Fallback
 		}
 		views = append(views, v)
 		r.add(s.Name, dash(s.Value), from)
@@ -69,7 +67,7 @@ func (c *configCommand) Run(t *Terminal) error {
 	if err := c.print(t, views, r); err != nil {
 		return err
 	}
-	for _, name := range unknownVariables(settings) {
+	for _, name := range unknownVariables() {
 		fmt.Fprintf(t.Err, "Note: %s is not a setting of Gatehouse.\n", name)
 	}
 	if err := c.wouldStart(); err != nil {
@@ -85,17 +83,30 @@ func (c *configCommand) wouldStart() error {
 	return checkMasterKey(c.MasterKey)
 }
 
-// unknownVariables finds names that look like settings and are none: most
-// likely mistyped.
-func unknownVariables(settings []config.Setting) []string {
+// unknownVariables finds names that look like settings and that no command
+// reads: most likely mistyped.
+func unknownVariables() []string {
 	var unknown []string
+	known := variables(reflect.TypeFor[commands]())
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
-		known := func(s config.Setting) bool { return s.Variable == name }
-		if strings.HasPrefix(name, variablePrefix) && !strings.HasPrefix(name, variablePrefix+"TEST_") && !slices.ContainsFunc(settings, known) {
+		if strings.HasPrefix(name, variablePrefix) && !strings.HasPrefix(name, variablePrefix+"TEST_") && !slices.Contains(known, name) {
 			unknown = append(unknown, name)
 		}
 	}
 	slices.Sort(unknown)
 	return unknown
+}
+
+// variables are the names that the fields of a command, and those of the
+// commands below it, are read from.
+func variables(command reflect.Type) (names []string) {
+	for i := range command.NumField() {
+		field := command.Field(i)
+		if field.Type.Kind() == reflect.Struct {
+			names = append(names, variables(field.Type)...)
+		}
+		names = append(names, strings.Split(field.Tag.Get("env"), ",")...)
+	}
+	return names
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"gatehouse/internal/app"
-	"gatehouse/internal/config"
 )
 
 type serveCommand struct{ production }
@@ -24,7 +23,7 @@ func (c *serveCommand) Run(t *Terminal) error {
 	}
 	logger := newLogger(t.Err, c.LogFormat, c.LogLevel)
 	tuneCollector()
-	for _, name := range unknownVariables(config.Settings(&c.Database, &c.Server)) {
+	for _, name := range unknownVariables() {
 		logger.Warn("not a setting of Gatehouse", "variable", name)
 	}
 	if path := c.SQLitePath(); path != "" {
