@@ -36,13 +36,7 @@ var ErrTooLarge = errors.New("the claims that the template makes are larger than
 
 // Template is a template that was read and found good. It is never changed, so
 // any number of calls may use one at the same time.
-type Template struct {
-	content string
-	root    *node
-}
-
-// Content is the template as it was written.
-func (t *Template) Content() string { return t.content }
+type Template struct{ root *node }
 
 // Lookup answers what stands at a path such as user, trusted_metadata, level:
 // any value that encoding/json can write, nil where nothing is known. The

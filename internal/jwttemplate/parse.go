@@ -54,7 +54,7 @@ func Parse(kind Kind, content string) (*Template, error) {
 	if root.kind != anObject {
 		return nil, errJSON.WithMessage("The template must be a JSON object: it begins with { and ends with }.")
 	}
-	return &Template{content: content, root: root}, nil
+	return &Template{root}, nil
 }
 
 // parser reads a template: first it puts the tags that stand bare into quotes,

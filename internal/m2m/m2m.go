@@ -39,7 +39,8 @@ type Service struct {
 }
 
 // New returns the service. Without a keyring, which commands beside a server may
-// lack, it can list and delete clients and nothing that needs a secret.
+// lack, it does what needs none: it gets and deletes clients, and lists them as
+// far as one page goes, since the cursor to the next is stamped.
 func New(c Config) (*Service, error) {
 	if c.Keyring == nil {
 		return &Service{Config: c}, nil

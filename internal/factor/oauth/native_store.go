@@ -14,8 +14,8 @@ func insertIDToken(tx *store.Tx, envID string, hash []byte, expires time.Time) (
 	return n == 1, err
 }
 
-func purgeIDTokens(tx *store.Tx, now time.Time, budget int) (int64, error) {
+func purgeIDTokens(tx *store.Tx, budget int) (int64, error) {
 	return tx.Exec(`DELETE FROM oauth_id_tokens WHERE (environment_id, token_hash) IN
 		(SELECT environment_id, token_hash FROM oauth_id_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`,
-		store.Millis(now), int64(budget))
+		store.Millis(tx.Now), int64(budget))
 }

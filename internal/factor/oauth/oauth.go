@@ -89,12 +89,11 @@ func (s *Service) Hooks() user.Hooks {
 // Purge removes up to budget rows that nobody can use any more.
 func Purge(tx *store.Tx, budget int) (int64, error) {
 	var total int64
-	for _, purge := range []func(*store.Tx, time.Time, int) (int64, error){purgeTokens, purgeAttachments, purgeFlows, purgeIDTokens} {
-		before := tx.Now
+	for _, purge := range []func(*store.Tx, int) (int64, error){purgeTokens, purgeAttachments, purgeFlows, purgeIDTokens} {
 		if budget <= 0 {
 			break
 		}
-		n, err := purge(tx, before, budget)
+		n, err := purge(tx, budget)
 		if err != nil {
 			return total, err
 		}

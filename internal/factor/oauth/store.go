@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"errors"
-	"time"
 
 	"gatehouse/internal/store"
 )
@@ -142,20 +141,20 @@ func deleteIn(tx *store.Tx, statement, envID, userID string) error {
 	return err
 }
 
-func purgeFlows(tx *store.Tx, now time.Time, budget int) (int64, error) {
+func purgeFlows(tx *store.Tx, budget int) (int64, error) {
 	return tx.Exec(`DELETE FROM oauth_flows WHERE (environment_id, state_hash) IN
 		(SELECT environment_id, state_hash FROM oauth_flows WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`,
-		store.Millis(now.Add(-keepFor)), int64(budget))
+		store.Millis(tx.Now.Add(-keepFor)), int64(budget))
 }
 
-func purgeTokens(tx *store.Tx, now time.Time, budget int) (int64, error) {
+func purgeTokens(tx *store.Tx, budget int) (int64, error) {
 	return tx.Exec(`DELETE FROM oauth_tokens WHERE (environment_id, token_hash) IN
 		(SELECT environment_id, token_hash FROM oauth_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`,
-		store.Millis(now), int64(budget))
+		store.Millis(tx.Now), int64(budget))
 }
 
-func purgeAttachments(tx *store.Tx, now time.Time, budget int) (int64, error) {
+func purgeAttachments(tx *store.Tx, budget int) (int64, error) {
 	return tx.Exec(`DELETE FROM oauth_attachments WHERE (environment_id, token_hash) IN
 		(SELECT environment_id, token_hash FROM oauth_attachments WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`,
-		store.Millis(now), int64(budget))
+		store.Millis(tx.Now), int64(budget))
 }

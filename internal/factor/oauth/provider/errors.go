@@ -21,8 +21,7 @@ var (
 	errMicrosoftExpired = apierr.New(400, "oauth_token_exchange_microsoft_expired_secret", "The secret of this app at Microsoft has expired. Tell whoever runs the app.")
 	errGoogleMissing    = apierr.New(400, "oauth_token_exchange_google_missing_information", "Google did not say who you are. Start again, and let the app see your e-mail address.")
 
-	errRefresh   = apierr.New(401, "unable_to_refresh_oauth_token", "The provider does not renew the access any more. Sign in with it again.")
-	errNoRefresh = apierr.New(400, "missing_oauth_refresh_token", "The provider gave nothing to renew the access with. Sign in with it again.")
+	errRefresh = apierr.New(401, "unable_to_refresh_oauth_token", "The provider does not renew the access any more. Sign in with it again.")
 
 	errIDToken         = apierr.New(400, "id_token_invalid", "The id_token is not valid. Sign in again.")
 	errIDTokenExpired  = apierr.New(400, "id_token_expired", "The id_token has expired. Sign in again.")

@@ -89,9 +89,6 @@ func callbackFault(err error) error {
 // Refresh returns new tokens. Where the provider keeps the refresh token, the
 // given one is in the answer.
 func (s *Service) Refresh(ctx context.Context, p *Provider, c *Credentials, refreshToken string) (*Tokens, error) {
-	if refreshToken == "" {
-		return nil, errNoRefresh
-	}
 	at, err := s.find(ctx, p, c)
 	if err != nil {
 		return nil, errRefresh.Because(err)
