@@ -142,11 +142,26 @@ func unknown(p *project.Policy, resource, action string) string {
 	return ""
 }
 
+// maxFile bounds what is read of a file that configures something, in bytes: far
+// above the largest of them, a template of e-mails.
+const maxFile = 4 << 20
+
+// readFile reads a file that configures something; - is the standard input.
 func readFile(t *Terminal, name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(t.In)
+	in := t.In
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
 	}
-	return os.ReadFile(name)
+	text, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		return nil, fmt.Errorf("%s is larger than %d MB: is it the right file?", name, maxFile>>20)
+	}
+	return text, err
 }
 
 // strictJSON reads a file that is one JSON value. What it does not know it

@@ -126,7 +126,7 @@ type templateSet struct {
 
 // Run saves a template.
 func (c *templateSet) Run(t *Terminal) error {
-	text, err := c.read(t)
+	text, err := readFile(t, c.File)
 	if err != nil {
 		return err
 	}
@@ -147,13 +147,6 @@ func (c *templateSet) Run(t *Terminal) error {
 		return c.say(t, saved, "Saved %s (%s) for %s. Look at it with:\n  %s", saved.ID, saved.Type(), env.ProjectName,
 			c.suggest("template preview %s %s --html preview.html", c.Project, saved.ID))
 	})
-}
-
-func (c *templateSet) read(t *Terminal) ([]byte, error) {
-	if c.File == "-" {
-		return io.ReadAll(t.In)
-	}
-	return os.ReadFile(c.File)
 }
 
 type templateDelete struct {

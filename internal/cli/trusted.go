@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -49,11 +47,11 @@ type trustedCreate struct {
 func (c *trustedCreate) Run(t *Terminal) error {
 	var files []string
 	for _, name := range c.PEMFile {
-		text, err := readPEM(t, name)
+		text, err := readFile(t, name)
 		if err != nil {
 			return fmt.Errorf("--pem-file: %w", err)
 		}
-		files = append(files, text)
+		files = append(files, string(text))
 	}
 	return c.on(func(ctx context.Context, a *app.App, env *project.Environment) error {
 		p, err := a.TrustedTokens.Create(ctx, env, trusted.Profile{
@@ -64,16 +62,6 @@ func (c *trustedCreate) Run(t *Terminal) error {
 		}
 		return c.say(t, p, "Tokens of %s sign people in at %s. Send them with the profile_id:\n\n  %s", printable(p.Issuer), title(env), p.ID)
 	})
-}
-
-// readPEM reads a file with a key; - is the standard input.
-func readPEM(t *Terminal, name string) (string, error) {
-	if name == "-" {
-		text, err := io.ReadAll(io.LimitReader(t.In, 64<<10))
-		return string(text), err
-	}
-	text, err := os.ReadFile(name)
-	return string(text), err
 }
 
 type trustedList struct{ target }
@@ -170,12 +158,12 @@ type trustedAddKey struct {
 
 // Run adds a key.
 func (c *trustedAddKey) Run(t *Terminal) error {
-	text, err := readPEM(t, c.File)
+	text, err := readFile(t, c.File)
 	if err != nil {
 		return err
 	}
 	return c.on(func(ctx context.Context, a *app.App, env *project.Environment) error {
-		name, err := a.TrustedTokens.AddKey(ctx, env, c.ProfileID, text)
+		name, err := a.TrustedTokens.AddKey(ctx, env, c.ProfileID, string(text))
 		if err != nil {
 			return err
 		}
