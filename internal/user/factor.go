@@ -207,10 +207,11 @@ func walletValue(chain, address string) string {
 	return chain + "|" + address
 }
 
+// separators are what spellings of a provider's name differ by.
+var separators = strings.NewReplacer("_", "", "-", "", " ", "")
+
 // providerTerm makes "GitHub", "github" and "git_hub" one provider.
-func providerTerm(provider string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(provider))
-}
+func providerTerm(provider string) string { return strings.ToLower(separators.Replace(provider)) }
 
 var errLastPrimary = apierr.New(400, "cannot_delete_last_primary_factor", "This is the last email address, phone number or account you can sign in with. Add another one first.")
 
