@@ -101,6 +101,19 @@ func LoginAfter[Req, Resp, P any, PReq request[Req], PResp response[Resp]](
 	}
 }
 
+// Retried is a login that runs once more when another one made a user of the
+// same account or address at the same moment, which raced tells by its error:
+// what was to be made exists now, and is found.
+func Retried[Req, Resp any](login func(context.Context, Req) (Resp, error), raced func(error) bool) func(context.Context, Req) (Resp, error) {
+	return func(ctx context.Context, req Req) (Resp, error) {
+		resp, err := login(ctx, req)
+		if raced(err) {
+			return login(ctx, req)
+		}
+		return resp, err
+	}
+}
+
 // join is what a login wants of sessions, checked before anything else.
 type join struct {
 	env      *project.Environment

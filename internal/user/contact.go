@@ -272,8 +272,13 @@ func Hold(tx *store.Tx, env *project.Environment, userID string) error {
 // or between looking and looking again whether the value is free.
 func Retry(update func() error) error {
 	err := update()
-	if store.IsUnique(err) || errors.Is(err, errDuplicateEmail) || errors.Is(err, errDuplicatePhone) {
+	if Raced(err) {
 		return update()
 	}
 	return err
+}
+
+// Raced reports whether an error may come of such a claim.
+func Raced(err error) bool {
+	return store.IsUnique(err) || errors.Is(err, errDuplicateEmail) || errors.Is(err, errDuplicatePhone)
 }

@@ -69,19 +69,8 @@ func (s *Service) ticket(tx *store.Tx, env *project.Environment, token string) (
 	return k, err
 }
 
-// retried runs a login once more when another one made a user of the same
-// account or with the same address at the same moment.
-func retried[Req, Resp any](login func(context.Context, Req) (Resp, error)) func(context.Context, Req) (Resp, error) {
-	return func(ctx context.Context, req Req) (Resp, error) {
-		resp, err := login(ctx, req)
-		if raced(err) {
-			return login(ctx, req)
-		}
-		return resp, err
-	}
-}
-
-// raced reports whether an error may come of two logins at one moment.
+// raced reports whether an error may come of two logins at one moment, which
+// made a user of the same account or with the same address.
 func raced(err error) bool {
 	verdict := apierr.From(err)
 	duplicate := verdict != nil && (verdict.Type == "duplicate_email" || verdict.Type == "duplicate_oauth_registration")

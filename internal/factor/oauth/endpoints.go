@@ -111,7 +111,7 @@ func (r authenticateResponse) ForBrowser() any {
 
 // authenticate is the login with the answer that the contract names.
 func (s *Service) authenticate() func(context.Context, *authenticateRequest) (*authenticateResponse, error) {
-	login := retried(session.Login(s.Core, s.prove))
+	login := session.Retried(session.Login(s.Core, s.prove), raced)
 	return func(ctx context.Context, req *authenticateRequest) (*authenticateResponse, error) {
 		r, err := login(ctx, req)
 		if err != nil {

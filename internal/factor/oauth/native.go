@@ -50,7 +50,7 @@ var nativeProviders = []string{"google", "apple"}
 func (s *Service) nativeEndpoints() []wire.Endpoint {
 	var list []wire.Endpoint
 	for _, name := range nativeProviders {
-		login := retried(session.LoginAfter(s.Core, s.verifyIDToken(name), s.proveIDToken))
+		login := session.Retried(session.LoginAfter(s.Core, s.verifyIDToken(name), s.proveIDToken), raced)
 		list = append(list, wire.POST("/sdk/v1/oauth/"+name+"/id_token/authenticate", wire.Public, login, wire.Needs(needOAuth),
 			wire.Summary("Sign in with an id_token that an app got on the device")))
 	}

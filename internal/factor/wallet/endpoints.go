@@ -14,7 +14,7 @@ import (
 // Endpoints are the routes of the crypto_wallets group on both surfaces.
 func (s *Service) Endpoints() []wire.Endpoint {
 	need := wire.Needs("crypto_wallets")
-	authenticate := retried(session.LoginAfter(s.core, s.prepare, s.prove))
+	authenticate := session.Retried(session.LoginAfter(s.core, s.prepare, s.prove), raced)
 	return []wire.Endpoint{
 		wire.POST("/v1/crypto_wallets/authenticate/start", wire.Secret, s.startForServer, wire.Summary("Make a message for a wallet to sign; wallets unknown become users")),
 		wire.POST("/v1/crypto_wallets/authenticate", wire.Secret, authenticate, wire.Summary("Sign in with a wallet's signature")),
@@ -24,17 +24,9 @@ func (s *Service) Endpoints() []wire.Endpoint {
 	}
 }
 
-// retried runs a login once more when another one made a user of the same
-// wallet at the same moment.
-func retried[Req, Resp any](login func(context.Context, Req) (Resp, error)) func(context.Context, Req) (Resp, error) {
-	return func(ctx context.Context, req Req) (Resp, error) {
-		resp, err := login(ctx, req)
-		if errors.Is(err, errRaced) {
-			return login(ctx, req)
-		}
-		return resp, err
-	}
-}
+// raced reports whether another login made a user of the same wallet at the same
+// moment.
+func raced(err error) bool { return errors.Is(err, errRaced) }
 
 // walletFields name a wallet.
 type walletFields struct {
