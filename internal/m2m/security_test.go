@@ -401,11 +401,9 @@ func TestUnknownClientsTakeAsLong(t *testing.T) {
 			times[which] = append(times[which], authtest.Took(func() { []*client{c, unknown}[which].ask(wrong) }))
 		}
 	}
-	median := func(list []time.Duration) float64 {
-		slices.Sort(list)
-		return float64(list[len(list)/2])
-	}
-	if ratio := median(times[0]) / median(times[1]); math.Abs(math.Log(ratio)) > math.Log(1.5) {
+	// The fastest of each is the one that nothing else on the machine got in the
+	// way of.
+	if ratio := float64(slices.Min(times[0])) / float64(slices.Min(times[1])); math.Abs(math.Log(ratio)) > math.Log(1.5) {
 		t.Errorf("a wrong secret takes %.2f times as long as an unknown client", ratio)
 	}
 }
