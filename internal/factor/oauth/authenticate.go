@@ -63,8 +63,11 @@ func (s *Service) ticket(tx *store.Tx, env *project.Environment, token string) (
 		return nil, errNoToken
 	}
 	k, err := tokenByHash(tx, env.ID, secret.Hash(token))
-	if errors.Is(err, store.ErrNoRows) {
+	switch {
+	case errors.Is(err, store.ErrNoRows):
 		return nil, errNoToken
+	case err == nil && !k.enabled:
+		return nil, notSetUp(k.provider) // an operator has switched it off meanwhile
 	}
 	return k, err
 }

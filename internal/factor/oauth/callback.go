@@ -55,6 +55,7 @@ type ticket struct {
 	sessionID string
 	sealed    []byte
 	expires   time.Time
+	enabled   bool // the provider still is
 }
 
 // account is whose a ticket is and what came with it, kept sealed.

@@ -65,14 +65,20 @@ func (s *Service) provider(ctx context.Context, env *project.Environment, name s
 		return nil, err
 	}
 	switch c := set[name]; {
-	case c != nil && c.unreadable != nil:
+	case c == nil:
+		return nil, notSetUp(name)
+	case c.unreadable != nil:
 		return nil, c.unreadable
-	case c != nil:
+	default:
 		return c, nil
-	case name == "apple":
-		return nil, errNoAppleConf
 	}
-	return nil, errNoConfig
+}
+
+func notSetUp(name string) error {
+	if name == "apple" {
+		return errNoAppleConf
+	}
+	return errNoConfig
 }
 
 // credentials returns what an environment has set up and switched on, by the

@@ -397,14 +397,17 @@ func TestSecurity34OriginalConstraints(t *testing.T) {
 		w.setUp("google")
 		b := w.tab()
 		off, moved, kept := b.ask("google", nil), b.ask("google", nil), b.ask("google", url.Values{"code_challenge": {challenge}})
+		_, back := w.tab().token("google", nil)
 		if err := w.OAuth.Enable(t.Context(), w.Env, "google", false); err != nil {
 			t.Fatal(err)
 		}
 		b.refused(b.back("google", off), "oauth_config_not_found")
 		w.tab().start("google", nil).Refused(404, "oauth_config_not_found")
+		w.finish(back, nil).Refused(404, "oauth_config_not_found")
 		if err := w.OAuth.Enable(t.Context(), w.Env, "google", true); err != nil {
 			t.Fatal(err)
 		}
+		w.finish(back, nil).OK()
 		// The app's own parameters in the address change nothing.
 		answer := url.Values{"code": kept["code"], "state": kept["state"], "login_redirect_url": {"https://evil.example"}, "code_challenge": {"x"}}
 		_, got := w.arrives(b.back("google", answer))

@@ -81,9 +81,10 @@ func insertToken(tx *store.Tx, envID string, k *ticket) error {
 func tokenByHash(tx *store.Tx, envID string, hash []byte) (*ticket, error) {
 	k := &ticket{hash: hash}
 	var expires int64
-	err := tx.QueryRow(`SELECT provider, code_challenge, user_id, session_id, sealed, expires_at FROM oauth_tokens
-		WHERE environment_id = $1 AND token_hash = $2 AND expires_at > $3`, envID, hash, store.Millis(tx.Now)).
-		Scan(&k.provider, &k.challenge, &k.userID, &k.sessionID, &k.sealed, &expires)
+	err := tx.QueryRow(`SELECT provider, code_challenge, user_id, session_id, sealed, expires_at, EXISTS (SELECT 1 FROM oauth_providers p
+			WHERE p.environment_id = t.environment_id AND p.provider = t.provider AND p.enabled)
+		FROM oauth_tokens t WHERE environment_id = $1 AND token_hash = $2 AND expires_at > $3`, envID, hash, store.Millis(tx.Now)).
+		Scan(&k.provider, &k.challenge, &k.userID, &k.sessionID, &k.sealed, &expires, &k.enabled)
 	k.expires = store.Time(expires)
 	return k, err
 }
