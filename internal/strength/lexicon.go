@@ -33,6 +33,34 @@ const (
 type lexicon struct {
 	text  []uint16 // the letters of all words
 	words []word
+	begin *beginnings // nil where there are few words
+}
+
+// beginnings are the words by their first letter, and by their first two. What
+// hashes a password leaves nothing of the words in the processor's caches, and
+// a search through all of them waits for memory at every step.
+type beginnings struct {
+	one [128]span
+	two [128][128]span
+}
+
+// beginnings sorts words in ASCII by how they begin.
+func (l *lexicon) beginnings() *beginnings {
+	b := &beginnings{}
+	add := func(s *span, k int) {
+		if s.hi == 0 {
+			s.lo = k
+		}
+		s.hi = k + 1
+	}
+	for k, w := range l.words {
+		first := l.text[w.at]
+		add(&b.one[first], k)
+		if w.len > 1 {
+			add(&b.two[first][l.text[w.at+1]], k)
+		}
+	}
+	return b
 }
 
 // word is a word of a lexicon. Each stands in one list only.
@@ -105,6 +133,7 @@ func readLexicon(packed []byte) (*lexicon, error) {
 	slices.SortFunc(l.words, func(a, b word) int {
 		return bytes.Compare(plain[a.at:a.at+uint32(a.len)], plain[b.at:b.at+uint32(b.len)])
 	})
+	l.begin = l.beginnings()
 	return l, nil
 }
 
@@ -151,6 +180,15 @@ func (l *lexicon) all() span { return span{0, len(l.words)} }
 // narrow keeps the words of s whose letter at index n is c. All of s agree in
 // the n letters before.
 func (l *lexicon) narrow(s span, n int, c uint16) span {
+	if l.begin != nil && n < 2 {
+		switch {
+		case int(c) >= len(l.begin.one):
+			return span{}
+		case n == 0:
+			return l.begin.one[c]
+		}
+		return l.begin.two[l.text[l.words[s.lo].at]][c]
+	}
 	words := l.words[s.lo:s.hi]
 	lo := sort.Search(len(words), func(k int) bool { return l.letter(words[k], n) >= int(c) })
 	words = words[lo:]
