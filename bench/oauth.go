@@ -15,8 +15,14 @@ import (
 	"gatehouse/internal/project"
 )
 
-// oauthSignIns is how many people come back from the provider in one measurement.
-const oauthSignIns = 2000
+const (
+	// oauthSignIns is how many people come back from the provider in one
+	// measurement.
+	oauthSignIns = 5000
+	// oauthCallers is more than elsewhere, because people here also wait for the
+	// provider.
+	oauthCallers = 64
+)
 
 // arrival is a browser that is back from the provider.
 type arrival struct{ callback []byte }
@@ -28,7 +34,7 @@ type arrival struct{ callback []byte }
 // it costs is the server's client and the connection. People are known by their
 // account: they have signed up in a round before, which warms up the rest.
 func (b *bench) oauth(t *target) (err error) {
-	name := fmt.Sprintf("SQLite: oauth callback and authenticate, RS256, %d connections", signInCallers)
+	name := fmt.Sprintf("SQLite: oauth callback and authenticate, RS256, %d connections", oauthCallers)
 	if !b.wanted(name) {
 		return nil
 	}
@@ -53,7 +59,7 @@ func (b *bench) oauth(t *target) (err error) {
 		}
 		m, of, err = b.beside(b.primitive(signRS256), func(round int) (measured, error) {
 			some := part(back, round)
-			return times(b.ctx, t.address, signInCallers, len(some), t.arrive(some))
+			return times(b.ctx, t.address, oauthCallers, len(some), t.arrive(some))
 		})
 		if err != nil {
 			return err
