@@ -70,7 +70,7 @@ func servePrimitive(all map[string]func() error, w http.ResponseWriter, r *http.
 	}
 	d, err := time.ParseDuration(r.URL.Query().Get("for"))
 	n, begin := 0, time.Now()
-	for ; err == nil && time.Since(begin) < d; n++ {
+	for ; err == nil && (n == 0 || time.Since(begin) < d); n++ {
 		err = run()
 	}
 	if err != nil {
