@@ -70,7 +70,7 @@ func (r *runner) tickPeriodic() {
 			continue
 		}
 		s := r.q.span(r.ctx, periodicTimeout)
-		r.periodic[p] = &s
+		r.periodic[p] = s
 		go func() {
 			if err := r.q.runPeriodic(s, p); err != nil && !s.stopped() {
 				r.q.logger.Error("periodic work failed", "name", p.name, "error", err)
@@ -104,7 +104,7 @@ func (q *Queue) duePeriodic(ctx context.Context) ([]*periodic, error) {
 func (p *periodic) longest() time.Duration { return 2*p.interval + periodicTimeout + leaseMargin }
 
 // runPeriodic does one work unless another process is faster.
-func (q *Queue) runPeriodic(s span, p *periodic) error {
+func (q *Queue) runPeriodic(s *span, p *periodic) error {
 	defer s.cancel(nil)
 	ctx := context.WithoutCancel(s.ctx)
 	var number int64

@@ -34,21 +34,22 @@ var (
 
 // attempt is one job in the hands of a handler, and then how it went.
 type attempt struct {
-	span
+	*span
 	job     *Job
 	renewAt time.Time // when its lease wants to be renewed
 	err     error
 }
 
-// span is the time that work may take.
+// span is the time that work may take. The work never looks at the deadline, which
+// the runner moves.
 type span struct {
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	deadline time.Time
 }
 
-func (q *Queue) span(ctx context.Context, limit time.Duration) span {
-	s := span{deadline: q.db.Now().Add(limit)}
+func (q *Queue) span(ctx context.Context, limit time.Duration) *span {
+	s := &span{deadline: q.db.Now().Add(limit)}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	return s
 }
@@ -387,7 +388,7 @@ func (q *Queue) do(a *attempt) {
 }
 
 // call runs f in its span and says why it was cut short, if it was.
-func (q *Queue) call(s span, what string, f func(context.Context) error) (err error) {
+func (q *Queue) call(s *span, what string, f func(context.Context) error) (err error) {
 	defer s.cancel(nil)
 	defer func() {
 		if v := recover(); v != nil {
@@ -403,7 +404,7 @@ func (q *Queue) call(s span, what string, f func(context.Context) error) (err er
 }
 
 // stopped reports whether the work of s was ended because the process is.
-func (s span) stopped() bool { return errors.Is(context.Cause(s.ctx), errStopped) }
+func (s *span) stopped() bool { return errors.Is(context.Cause(s.ctx), errStopped) }
 
 // Drain does every job that is due, one after the other, and those that these
 // enqueue, until none is due; it also waits for what a Run of this queue has
