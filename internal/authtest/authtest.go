@@ -14,7 +14,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"gatehouse/internal/app"
 	"gatehouse/internal/config"
@@ -249,14 +248,6 @@ func (s *Server) do(r *http.Request) *Answer {
 func (s *Server) Call(method, path string, body any) *Answer {
 	s.t.Helper()
 	return s.Request(method, path, body, func(r *http.Request) { r.SetBasicAuth(s.Env.ID, s.secret) })
-}
-
-// Took is how long f takes, by the machine's clock: for tests of what an attacker
-// could measure.
-func Took(f func()) time.Duration {
-	begin := time.Now()
-	f()
-	return time.Since(begin)
 }
 
 // Secret is the secret key of the test environment.
