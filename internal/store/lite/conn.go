@@ -38,6 +38,7 @@ func SyncWithFdatasync() {
 
 // Open opens the database file at path, which it creates when it is missing.
 func Open(path string) (*Conn, error) {
+	usePages()
 	c := &Conn{tls: libc.NewTLS()}
 	c.arena.tls = c.tls
 	c.out = sqlite3.Xsqlite3_malloc(c.tls, outSize)
