@@ -35,7 +35,7 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 3*time.Second, "how long each measurement takes")
 	flag.IntVar(&o.users, "users", 100_000, "users and sessions in the database")
 	flag.IntVar(&o.busy, "busy", 1000, "sessions that the load uses")
-	flag.IntVar(&o.rows, "import", 50_000, "users in the file that is imported")
+	flag.IntVar(&o.rows, "import", 100_000, "users in the file that is imported")
 	flag.StringVar(&o.postgres, "postgres", os.Getenv("GATEHOUSE_TEST_POSTGRES"), "URL of a PostgreSQL superuser; without it only SQLite is measured")
 	flag.StringVar(&o.only, "only", "", "measure only rows whose name contains this")
 	flag.StringVar(&o.binary, "binary", "", "measure this gatehouse instead of building one")

@@ -31,14 +31,14 @@ type Options struct {
 	Batch    int                      // rows in a transaction; a default when 0
 	Report   *Report                  // of the rows that were refused; nil without
 	Progress func(Progress)           // called after each transaction, if set
-	Pause    func(took time.Duration) // called between two transactions, if set
+	Pause    func(took time.Duration) // called between two transactions; nil where nobody else uses the database
 
 	now time.Time
 }
 
-// defaultBatch is as many rows as change pages that SQLite keeps in memory: with
-// more, pages are written before the commit and again at it.
-const defaultBatch = 250
+// defaultBatch is as many rows as change pages that SQLite keeps in memory during
+// a load: with more, pages are written before the commit and again at it.
+const defaultBatch = 1000
 
 // maxBatchBytes bounds what one transaction keeps in memory.
 const maxBatchBytes = 8 << 20
@@ -87,6 +87,11 @@ func (s *Service) Import(ctx context.Context, env *project.Environment, source S
 	}
 	if err := o.Report.continueAfter(w.done.Rows); err != nil {
 		return Result{}, fmt.Errorf("the report: %w", err)
+	}
+	if o.Pause == nil && !o.DryRun {
+		if err := s.DB.ExpectLoad(ctx); err != nil {
+			return Result{}, err
+		}
 	}
 	reading, stop := context.WithCancel(ctx)
 	defer stop()

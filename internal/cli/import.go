@@ -47,7 +47,7 @@ type importUsers struct {
 	DryRun       bool   `help:"Check every row and write nothing. It keeps some 50 MB in memory for a million users."`
 	Restart      bool   `help:"Begin at the beginning of a file whose import was interrupted."`
 	Report       string `placeholder:"FILE" help:"Write each row that was refused into this file, as JSON Lines."`
-	BatchSize    int    `default:"250" help:"Rows in a transaction."`
+	BatchSize    int    `default:"1000" help:"Rows in a transaction."`
 	firebaseFlags
 }
 

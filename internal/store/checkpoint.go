@@ -22,11 +22,15 @@ import (
 //     log has grown to logHard pages the writer waits for such readers, but not
 //     for long.
 //   - A database that nobody writes to has an empty or moved log.
+//   - During a load of many rows the log becomes much longer first: rows that
+//     are scattered over indexes change the same pages again and again, and a
+//     page is moved once for all that was done to it.
 const (
 	pageBytes = 4096
 	logSoft   = 1000   // 4 MB
 	logLimit  = 4000   // 16 MB: a longer file is cut when the log starts again
 	logHard   = 16_000 // 64 MB
+	logLoad   = 32_000 // 128 MB: logSoft of a load
 	// logWait bounds how long the writer waits for old readers.
 	logWaitMillis = 100
 	logIdle       = 5 * time.Second
@@ -41,7 +45,8 @@ type checkpointer struct {
 	busy   atomic.Bool // the goroutine has been asked and has not finished
 	finish atomic.Bool // it has, and the writer is to copy the rest
 	writes atomic.Int64
-	hard   int // pages at which the writer waits for readers; the writer's own
+	soft   int // pages at which the goroutine is asked; this and hard are the writer's own
+	hard   int // pages at which the writer waits for readers
 }
 
 func newCheckpointer(db *sqliteDB) *checkpointer {
@@ -50,6 +55,7 @@ func newCheckpointer(db *sqliteDB) *checkpointer {
 		wake:  make(chan struct{}, 1),
 		stop:  make(chan struct{}),
 		ended: make(chan struct{}),
+		soft:  logSoft,
 		hard:  logHard,
 	}
 	go l.loop()
@@ -62,10 +68,10 @@ func (l *checkpointer) committed(c *liteConn) {
 	finish := l.finish.CompareAndSwap(true, false)
 	pages, moved, err := c.Checkpoint(lite.Look)
 	switch {
-	case err == nil && finish && pages-moved < logSoft:
+	case err == nil && finish && pages-moved < max(logSoft, l.soft/2):
 		l.copy(c, lite.Passive)
-	case err != nil || pages < logSoft:
-		l.hard = logHard
+	case err != nil || pages < l.soft:
+		l.hard = max(logHard, 2*l.soft)
 	case pages >= l.hard:
 		l.truncate(c)
 		// If readers were in the way, wait for them again only when the log

@@ -74,6 +74,18 @@ func cacheKilobytes(readers int) int {
 	return max(least, min(most, all/max(1, readers)))
 }
 
+const loadKilobytes = 64 << 10
+
+// expectLoad keeps in memory what a transaction of UpdateMany changes, or pages
+// would be written before the commit and again at it, and does not cut the log
+// each time it starts again.
+func (c *liteConn) expectLoad() error {
+	if err := c.Run(fmt.Sprintf("PRAGMA cache_size = -%d", loadKilobytes)); err != nil {
+		return err
+	}
+	return c.Run(fmt.Sprintf("PRAGMA journal_size_limit = %d", 2*logLoad*pageBytes))
+}
+
 // useLog switches the file to a write-ahead log, as which it then stays.
 func (c *liteConn) useLog() error {
 	s, err := c.Prepare("PRAGMA journal_mode = WAL")

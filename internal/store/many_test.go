@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"gatehouse/internal/store"
@@ -61,4 +62,34 @@ func TestUpdateManyKeepsAllOrNothing(t *testing.T) {
 			t.Errorf("%d rows", n)
 		}
 	})
+}
+
+// A load gathers its changes in a log that becomes longer than others do, and
+// all of it is in the file once the database is closed.
+func TestALoadMovesItsLogLate(t *testing.T) {
+	url := storetest.URL(t, store.SQLite)
+	path := strings.TrimPrefix(url, "sqlite:")
+	db, err := store.Open(ctx, store.Options{URL: url, Now: storetest.NewClock().Now})
+	must(t, err)
+	notes(t, db)
+	must(t, db.ExpectLoad(ctx))
+	for i := range 20 {
+		must(t, db.UpdateMany(ctx, func(tx *store.Tx) error {
+			_, err := tx.Exec(`INSERT INTO notes (id, body) VALUES ($1, $2)`, i, strings.Repeat("x", 2_000_000))
+			return err
+		}))
+	}
+	if n := size(t, path); n > 1<<20 {
+		t.Errorf("%d MB of 40 were moved meanwhile", n>>20)
+	}
+	must(t, db.Close())
+	if n := size(t, path+"-wal"); n != 0 {
+		t.Errorf("a log of %d bytes is left", n)
+	}
+	db, err = store.Open(ctx, store.Options{URL: url, Now: storetest.NewClock().Now})
+	must(t, err)
+	defer db.Close()
+	if n := len(ids(t, db)); n != 20 {
+		t.Errorf("%d rows are there", n)
+	}
 }

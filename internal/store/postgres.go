@@ -113,6 +113,8 @@ func (db *postgresDB) update(ctx context.Context, _ bool, fn func(*Tx) error) er
 // what the snapshot says too, and fn goes on. When it has, fn runs again, in a
 // snapshot from the start, and so does from then on every View that begins
 // with the same text.
+func (db *postgresDB) expectLoad(context.Context) error { return nil }
+
 func (db *postgresDB) view(ctx context.Context, fn func(*Tx) error) error {
 	return db.rerun(ctx, func(attempt int) (error, error) {
 		if attempt > 1 {

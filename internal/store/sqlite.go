@@ -110,6 +110,13 @@ func (db *sqliteDB) update(ctx context.Context, alone bool, fn func(*Tx) error) 
 	return db.writer.update(ctx, alone, fn)
 }
 
+func (db *sqliteDB) expectLoad(ctx context.Context) error {
+	return db.update(ctx, true, func(tx *Tx) error {
+		db.log.soft = logLoad
+		return db.writer.conn.expectLoad()
+	})
+}
+
 func (db *sqliteDB) view(ctx context.Context, fn func(*Tx) error) error {
 	c, err := db.readers.get(ctx)
 	if err != nil {

@@ -68,6 +68,7 @@ type backend interface {
 	// update runs fn alone when told that it changes many rows.
 	update(ctx context.Context, alone bool, fn func(*Tx) error) error
 	view(ctx context.Context, fn func(*Tx) error) error
+	expectLoad(ctx context.Context) error
 	ping(ctx context.Context) error
 	migrator() (migrator, error)
 	backup(ctx context.Context, path string) error
@@ -148,6 +149,11 @@ func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 func (db *DB) UpdateMany(ctx context.Context, fn func(tx *Tx) error) error {
 	return db.update(ctx, true, fn)
 }
+
+// ExpectLoad prepares for many calls of UpdateMany, until the database is closed,
+// in a process in which nobody waits for anything else: a SQLite file may have
+// 256 MB of log meanwhile, and 64 MB of its pages in memory.
+func (db *DB) ExpectLoad(ctx context.Context) error { return db.backend.expectLoad(ctx) }
 
 func (db *DB) update(ctx context.Context, alone bool, fn func(tx *Tx) error) error {
 	if err := refuseNested(ctx); err != nil {
