@@ -183,11 +183,12 @@ func summary(times [][]time.Duration, d time.Duration) (measured, error) {
 	return measured{Rate: float64(len(all)) / d.Seconds(), P99: all[len(all)*99/100]}, nil
 }
 
-// expect is the work of sending requests that must answer 200.
-func expect(requests func(worker, n int) []byte) work {
+// expect is the work of sending requests that must answer 200, or what else is
+// allowed.
+func expect(requests func(worker, n int) []byte, allowed ...int) work {
 	return func(c *connection, worker, n int) error {
 		status, body, err := c.do(requests(worker, n))
-		if err == nil && status != 200 {
+		if err == nil && status != 200 && !slices.Contains(allowed, status) {
 			err = fmt.Errorf("answered %d: %.300s", status, body)
 		}
 		return err
