@@ -228,31 +228,31 @@ func (w *writing) all(ctx context.Context, batches <-chan batch) error {
 	}
 }
 
-// batch writes rows in one transaction. When one of them spoils it, each gets a
-// transaction of its own, so that no row pays for its neighbour.
+// batch writes rows in one transaction. When one of them spoils it, each half gets
+// a transaction of its own, and so on, so that no row pays for its neighbour. It
+// stops between two transactions once ctx ends.
 func (w *writing) batch(ctx context.Context, drafts []*draft) error {
-	if len(drafts) == 0 {
+	if len(drafts) == 0 || ctx.Err() != nil {
 		return nil
 	}
 	err := w.commit(ctx, drafts)
 	if _, about := ofRow(err); !about {
 		return err
 	}
-	for _, d := range drafts {
-		one := []*draft{d}
-		err := w.commit(ctx, one)
-		if err != nil && store.IsUnique(err) {
-			err = w.commit(ctx, one) // somebody else was faster: now the user is there
-		}
-		if refused, about := ofRow(err); about {
-			d.err = &fault{refused.Type, refused.Reason}
-			err = w.commit(ctx, one)
-		}
-		if err != nil {
+	if half := len(drafts) / 2; half > 0 {
+		if err := w.batch(ctx, drafts[:half]); err != nil {
 			return err
 		}
+		return w.batch(ctx, drafts[half:])
 	}
-	return nil
+	if store.IsUnique(err) {
+		err = w.commit(ctx, drafts) // somebody else was faster: now the user is there
+	}
+	if refused, about := ofRow(err); about {
+		drafts[0].err = &fault{refused.Type, refused.Reason}
+		err = w.commit(ctx, drafts)
+	}
+	return err
 }
 
 // commit runs one transaction. It is not interrupted: a second of work that is

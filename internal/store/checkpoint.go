@@ -22,15 +22,16 @@ import (
 //     log has grown to logHard pages the writer waits for such readers, but not
 //     for long.
 //   - A database that nobody writes to has an empty or moved log.
-//   - During a load of many rows the log becomes much longer first: rows that
-//     are scattered over indexes change the same pages again and again, and a
-//     page is moved once for all that was done to it.
+//   - During a load of many rows, for which nobody waits, the log becomes much
+//     longer and the writer itself moves it: rows that are scattered over indexes
+//     change the same pages again and again, and a page is moved once for all
+//     that was done to it.
 const (
 	pageBytes = 4096
 	logSoft   = 1000   // 4 MB
 	logLimit  = 4000   // 16 MB: a longer file is cut when the log starts again
 	logHard   = 16_000 // 64 MB
-	logLoad   = 32_000 // 128 MB: logSoft of a load
+	logLoad   = 32_000 // 128 MB, and a transaction more
 	// logWait bounds how long the writer waits for old readers.
 	logWaitMillis = 100
 	logIdle       = 5 * time.Second
@@ -45,8 +46,8 @@ type checkpointer struct {
 	busy   atomic.Bool // the goroutine has been asked and has not finished
 	finish atomic.Bool // it has, and the writer is to copy the rest
 	writes atomic.Int64
-	soft   int // pages at which the goroutine is asked; this and hard are the writer's own
-	hard   int // pages at which the writer waits for readers
+	load   bool // many rows are expected; this and hard are the writer's own
+	hard   int  // pages at which the writer waits for readers
 }
 
 func newCheckpointer(db *sqliteDB) *checkpointer {
@@ -55,7 +56,6 @@ func newCheckpointer(db *sqliteDB) *checkpointer {
 		wake:  make(chan struct{}, 1),
 		stop:  make(chan struct{}),
 		ended: make(chan struct{}),
-		soft:  logSoft,
 		hard:  logHard,
 	}
 	go l.loop()
@@ -68,10 +68,14 @@ func (l *checkpointer) committed(c *liteConn) {
 	finish := l.finish.CompareAndSwap(true, false)
 	pages, moved, err := c.Checkpoint(lite.Look)
 	switch {
-	case err == nil && finish && pages-moved < max(logSoft, l.soft/2):
+	case err == nil && l.load:
+		if pages >= logLoad {
+			l.copy(c, lite.Passive)
+		}
+	case err == nil && finish && pages-moved < logSoft:
 		l.copy(c, lite.Passive)
-	case err != nil || pages < l.soft:
-		l.hard = max(logHard, 2*l.soft)
+	case err != nil || pages < logSoft:
+		l.hard = logHard
 	case pages >= l.hard:
 		l.truncate(c)
 		// If readers were in the way, wait for them again only when the log

@@ -83,7 +83,7 @@ func (c *liteConn) expectLoad() error {
 	if err := c.Run(fmt.Sprintf("PRAGMA cache_size = -%d", loadKilobytes)); err != nil {
 		return err
 	}
-	return c.Run(fmt.Sprintf("PRAGMA journal_size_limit = %d", 2*logLoad*pageBytes))
+	return c.Run(fmt.Sprintf("PRAGMA journal_size_limit = %d", logLoad*3/2*pageBytes))
 }
 
 // useLog switches the file to a write-ahead log, as which it then stays.

@@ -106,6 +106,8 @@ func (db *postgresDB) update(ctx context.Context, _ bool, fn func(*Tx) error) er
 	return db.rerun(ctx, func(int) (error, error) { return db.attempt(ctx, beginUpdate, fn) })
 }
 
+func (db *postgresDB) expectLoad(context.Context) error { return nil }
+
 // view runs the statements of fn in one snapshot. A first SELECT runs by
 // itself, which is all that most Views do, and saves BEGIN and COMMIT. A second
 // statement then begins a REPEATABLE READ transaction and asks for the first
@@ -113,8 +115,6 @@ func (db *postgresDB) update(ctx context.Context, _ bool, fn func(*Tx) error) er
 // what the snapshot says too, and fn goes on. When it has, fn runs again, in a
 // snapshot from the start, and so does from then on every View that begins
 // with the same text.
-func (db *postgresDB) expectLoad(context.Context) error { return nil }
-
 func (db *postgresDB) view(ctx context.Context, fn func(*Tx) error) error {
 	return db.rerun(ctx, func(attempt int) (error, error) {
 		if attempt > 1 {

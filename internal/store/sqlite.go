@@ -111,8 +111,8 @@ func (db *sqliteDB) update(ctx context.Context, alone bool, fn func(*Tx) error) 
 }
 
 func (db *sqliteDB) expectLoad(ctx context.Context) error {
-	return db.update(ctx, true, func(tx *Tx) error {
-		db.log.soft = logLoad
+	return db.update(ctx, true, func(*Tx) error { // for the writer's goroutine alone
+		db.log.load = true
 		return db.writer.conn.expectLoad()
 	})
 }

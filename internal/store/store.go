@@ -152,7 +152,7 @@ func (db *DB) UpdateMany(ctx context.Context, fn func(tx *Tx) error) error {
 
 // ExpectLoad prepares for many calls of UpdateMany, until the database is closed,
 // in a process in which nobody waits for anything else: a SQLite file may have
-// 256 MB of log meanwhile, and 64 MB of its pages in memory.
+// some 150 MB of log meanwhile, and 64 MB of its pages in memory.
 func (db *DB) ExpectLoad(ctx context.Context) error { return db.backend.expectLoad(ctx) }
 
 func (db *DB) update(ctx context.Context, alone bool, fn func(tx *Tx) error) error {

@@ -28,14 +28,16 @@ const (
 var pages struct {
 	sync.Mutex
 	free   uintptr // the first, each of which begins with the address of the next
-	blocks int
+	blocks int     // how many there are, for tests
 }
 
 // general is the library's own allocator, for everything else.
 var general sqlite3.Tsqlite3_mem_methods
 
 // usePages makes the library allocate pages here. It does nothing, which costs
-// memory only, where the library is already in use.
+// memory only, where the library is already in use: the driver of database/sql,
+// which migrations go through, must not be the first to open a database, nor do it
+// at the same moment. Xsqlite3_malloc would put the library in use, too.
 var usePages = sync.OnceFunc(func() {
 	tls := libc.NewTLS()
 	defer tls.Close()
@@ -63,12 +65,12 @@ func function[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }
 // called is the inverse.
 func called[F any](p uintptr) F { return *(*F)(unsafe.Pointer(&p)) }
 
-func isPage[N int32 | int64](size N) bool { return smallestPage <= size && size <= largestPage }
+func isPage(size int64) bool { return smallestPage <= size && size <= largestPage }
 
 func sizeOf(p uintptr) int64 { return *(*int64)(at(p - header)) }
 
 func allocate(tls *libc.TLS, size int32) uintptr {
-	if !isPage(size) {
+	if !isPage(int64(size)) {
 		return called[func(*libc.TLS, int32) uintptr](general.FxMalloc)(tls, size)
 	}
 	pages.Lock()
@@ -102,7 +104,7 @@ func release(tls *libc.TLS, p uintptr) {
 }
 
 func resize(tls *libc.TLS, p uintptr, size int32) uintptr {
-	if !isPage(sizeOf(p)) && !isPage(size) {
+	if !isPage(sizeOf(p)) && !isPage(int64(size)) {
 		return called[func(*libc.TLS, uintptr, int32) uintptr](general.FxRealloc)(tls, p, size)
 	}
 	moved := allocate(tls, size)
