@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatehouse/internal/app"
+	"gatehouse/internal/secret/passhash"
 )
 
 type serveCommand struct{ production }
@@ -64,9 +65,19 @@ func newLogger(w io.Writer, format, level string) *slog.Logger {
 
 // tuneCollector lets the heap grow to three times what is alive instead of
 // twice, unless the operator has an opinion: little is alive, so collecting
-// less often costs a few megabytes and gives requests the time.
+// less often costs a few megabytes and gives requests the time. Not while
+// passwords are hashed, which takes far more of both.
 func tuneCollector() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200)
+	if os.Getenv("GOGC") != "" {
+		return
 	}
+	const usual, sparing = 200, 100
+	debug.SetGCPercent(usual)
+	passhash.WhileHeld(func(held bool) {
+		if held {
+			debug.SetGCPercent(sparing)
+		} else {
+			debug.SetGCPercent(usual)
+		}
+	})
 }

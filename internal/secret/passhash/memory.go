@@ -52,6 +52,24 @@ var spare struct {
 	list []pages
 	idle *time.Timer
 	lent uint64 // blocks, since the process began: what all hashes so far have cost
+	held bool   // some, by a hash or for the next one
+	told func(held bool)
+}
+
+// WhileHeld has f told when hashes begin to hold memory, and when they have given
+// it back, some seconds after the last of them.
+func WhileHeld(f func(held bool)) {
+	spare.mu.Lock()
+	defer spare.mu.Unlock()
+	spare.told = f
+}
+
+// hold notes whether memory is held. The caller has the lock.
+func hold(held bool) {
+	if spare.held != held && spare.told != nil {
+		spare.told(held)
+	}
+	spare.held = held
 }
 
 // deriveKey is Argon2 in memory that earlier hashes have used.
@@ -74,6 +92,7 @@ func deriveKey(mode int, password, salt []byte, p Params, keyLen uint32) []byte 
 func takeMemory(n uint32) pages {
 	spare.mu.Lock()
 	spare.lent += uint64(n)
+	hold(true)
 	var m pages
 	if last := len(spare.list) - 1; last >= 0 {
 		m, spare.list = spare.list[last], spare.list[:last]
@@ -110,6 +129,7 @@ func freeMemory() {
 		m.free()
 	}
 	spare.list = nil
+	hold(false)
 }
 
 // firstBlocks fills the first two blocks of each lane (RFC 9106, section 3.2,
