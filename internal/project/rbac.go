@@ -48,18 +48,38 @@ var reservedScopes = []string{"openid", "profile", "email", "phone", "address", 
 // role that everybody holds is always there: a policy that leaves it out gives
 // it no permission. Roles that users hold may go: see Policy.RolesOf.
 func (s *Service) SetPolicy(ctx context.Context, envID string, p Policy) error {
-	next, err := p.checked()
-	if err != nil {
-		return err
-	}
-	document, err := json.Marshal(next)
-	if err != nil {
-		return err
-	}
-	if len(document) > maxPolicyBytes {
-		return errPolicySize
-	}
-	return s.changeRow(ctx, envID, func(tx *store.Tx) error { return writePolicy(tx, envID, document) })
+	return s.ChangePolicy(ctx, envID, func(now *Policy) error {
+		*now = p
+		return nil
+	})
+}
+
+// ChangePolicy changes an environment's policy as it stands in the transaction,
+// so that of two who change it at once neither loses anything. The result is
+// checked as a whole before it is written. What f gets is its own to change; it
+// may run twice.
+func (s *Service) ChangePolicy(ctx context.Context, envID string, f func(*Policy) error) error {
+	return s.changeRow(ctx, envID, func(tx *store.Tx) error {
+		p, err := readPolicy(tx, envID)
+		if err != nil {
+			return err
+		}
+		if err := f(p); err != nil {
+			return err
+		}
+		next, err := p.checked()
+		if err != nil {
+			return err
+		}
+		document, err := json.Marshal(next)
+		if err != nil {
+			return err
+		}
+		if len(document) > maxPolicyBytes {
+			return errPolicySize
+		}
+		return writePolicy(tx, envID, document)
+	})
 }
 
 // checked returns the policy completed, or says what is wrong with it and where.
@@ -166,7 +186,7 @@ func checkPermissions(what, name string, list []PolicyPermission, actions map[st
 		known, ok := actions[g.ResourceID]
 		switch {
 		case !ok:
-			return errUnknownResource.WithMessage("The %s %q has a permission for the resource %q, which is not among the resources of the policy.", what, name, shortened(g.ResourceID))
+			return errUnknownResource.WithMessage("The %s %q has a permission for the resource %q, which is not among the resources of the policy. Add the resource, or take the permission away.", what, name, shortened(g.ResourceID))
 		case len(g.Actions) == 0:
 			return errNoActions.WithMessage("The %s %q has a permission for the resource %q without an action. \"*\" stands for all of them.", what, name, g.ResourceID)
 		}
@@ -176,7 +196,7 @@ func checkPermissions(what, name string, list []PolicyPermission, actions map[st
 				return errWildcardOthers.WithMessage("The %s %q has a permission for the resource %q with \"*\" and other actions. \"*\" stands for every action, so it stands alone.", what, name, g.ResourceID)
 			case action == everyAction:
 			case !slices.Contains(known, action):
-				return errUnknownAction.WithMessage("The %s %q has a permission for the action %q, which the resource %q does not have.", what, name, shortened(action), g.ResourceID)
+				return errUnknownAction.WithMessage("The %s %q has a permission for the action %q, which the resource %q does not have. Add the action to the resource, or take it from the permission.", what, name, shortened(action), g.ResourceID)
 			case slices.Contains(g.Actions[:i], action):
 				return errActionTwice.WithMessage("The %s %q has the action %q on the resource %q twice.", what, name, action, g.ResourceID)
 			}

@@ -2,6 +2,7 @@ package project
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"gatehouse/internal/jwttemplate"
@@ -24,6 +25,19 @@ func readPolicies(tx *store.Tx, s *snapshot) error {
 		}
 	}
 	return rows.Err()
+}
+
+// readPolicy reads one policy for a change: nobody else has what it returns.
+func readPolicy(tx *store.Tx, envID string) (*Policy, error) {
+	var document string
+	err := tx.QueryRow(`SELECT document FROM rbac_policies WHERE environment_id = $1`, envID).Scan(&document)
+	if errors.Is(err, store.ErrNoRows) {
+		return (&Policy{}).completed(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return storedPolicy(document)
 }
 
 func storedPolicy(document string) (*Policy, error) {

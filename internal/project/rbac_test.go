@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"gatehouse/internal/apierr"
@@ -196,6 +197,54 @@ func TestPolicyLife(t *testing.T) {
 		}
 		if len(builtIn.Roles) != 1 || builtIn.Roles[0].Permissions == nil {
 			t.Errorf("the built-in policy became %+v", builtIn)
+		}
+	})
+}
+
+// Many who change a policy at once, on two nodes, each find what the others did.
+func TestPolicyChangesLoseNothing(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB, _ *storetest.Clock) {
+		ctx := context.Background()
+		s, env := created(t, db)
+		other := New(db)
+		if err := other.Load(ctx); err != nil {
+			t.Fatal(err)
+		}
+		const each = 10
+		var group sync.WaitGroup
+		for n, node := range []*Service{s, other} {
+			for i := range each {
+				group.Go(func() {
+					err := node.ChangePolicy(ctx, env.ID, func(p *Policy) error {
+						p.Roles = append(p.Roles, PolicyRole{RoleID: fmt.Sprintf("role-%d-%d", n, i)})
+						return nil
+					})
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+		group.Wait()
+		if err := s.Refresh(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if p := s.Environments()[0].Policy(); len(p.Roles) != 1+2*each {
+			t.Errorf("%d roles are left", len(p.Roles))
+		}
+		refused := errors.New("refused")
+		if err := s.ChangePolicy(ctx, env.ID, func(p *Policy) error { p.Roles = nil; return refused }); !errors.Is(err, refused) {
+			t.Errorf("a change that refuses gave %v", err)
+		}
+		err := s.ChangePolicy(ctx, env.ID, func(p *Policy) error {
+			p.Roles[1].Permissions = []PolicyPermission{{ResourceID: "nothing", Actions: []string{"read"}}}
+			return nil
+		})
+		if !errors.Is(err, errUnknownResource) {
+			t.Errorf("a wrong policy gave %v", err)
+		}
+		if p := s.Environments()[0].Policy(); len(p.Roles) != 1+2*each || len(builtIn.Roles) != 1 {
+			t.Errorf("refused changes left %d roles, and %d built in", len(p.Roles), len(builtIn.Roles))
 		}
 	})
 }
