@@ -39,7 +39,7 @@ type commands struct {
 	Domain        domainCommands      `cmd:"" group:"configure" help:"Origins whose pages may use the browser's API: add, list, remove."`
 	Template      templateCommands    `cmd:"" group:"configure" help:"Templates of e-mails: list, show, set, delete, default, preview."`
 	Sender        senderCommands      `cmd:"" group:"configure" help:"Who sends e-mails, SMS and WhatsApp messages: add, list, test, remove."`
-	RBAC          rbacCommands        `cmd:"" name:"rbac" group:"configure" help:"What roles may do: show, set, check."`
+	RBAC          rbacCommands        `cmd:"" name:"rbac" group:"configure" help:"What roles may do: show, set, check, role, resource, scope."`
 	JWTTemplate   jwtTemplateCommands `cmd:"" name:"jwt-template" group:"configure" help:"Claims of JWTs, made of what is known of people: show, set, remove, preview."`
 	SDKConfig     sdkConfigCommands   `cmd:"" name:"sdk-config" group:"configure" help:"Switches of the browser's API, one per product: get, set."`
 	OAuthProvider oauthCommands       `cmd:"" name:"oauth-provider" group:"configure" help:"Identity providers that people sign in with: list, show, set, remove, enable, disable."`

@@ -19,6 +19,10 @@ type rbacCommands struct {
 	Show  rbacShow  `cmd:"" help:"Show the policy. With --json it is what rbac set reads."`
 	Set   rbacSet   `cmd:"" help:"Replace the policy. Servers follow within a second, SDKs within five minutes."`
 	Check rbacCheck `cmd:"" help:"Say whether a user may take an action on a resource, and by which roles."`
+
+	Role     rbacRoleCommands     `cmd:"" help:"One role of the policy: set, remove."`
+	Resource rbacResourceCommands `cmd:"" help:"One resource of the policy: set, remove."`
+	Scope    rbacScopeCommands    `cmd:"" help:"One scope of the policy: set, remove."`
 }
 
 type rbacShow struct{ target }
