@@ -43,7 +43,7 @@ const (
 // Purged counts what one purge took away.
 type Purged struct {
 	Sessions   int `json:"sessions"`   // expired sessions and retired signing keys
-	Tokens     int `json:"tokens"`     // of identity providers, where an environment keeps none any more
+	Tokens     int `json:"tokens"`     // of identity providers, where an environment keeps none any more or has removed the provider
 	Challenges int `json:"challenges"` // of ceremonies whose time is over, and sign-ins with providers
 	Users      int `json:"users"`      // brought up to date: factors never proven, locks that ran out
 	Events     int `json:"events"`     // older than the retention

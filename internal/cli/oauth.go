@@ -19,7 +19,7 @@ type oauthCommands struct {
 	List    oauthList    `cmd:"" help:"List the providers that are set up, and the names of the others."`
 	Show    oauthShow    `cmd:"" help:"Show how a provider is set up, the redirect URI to register there, and what is missing. Secrets are never shown."`
 	Set     oauthSet     `cmd:"" help:"Set a provider up, or change what the flags name. Servers follow within a second."`
-	Remove  oauthRemove  `cmd:"" help:"Forget a provider's credentials. The accounts of users stay."`
+	Remove  oauthRemove  `cmd:"" help:"Forget a provider's credentials, and the tokens that were kept of it. The accounts of users stay."`
 	Enable  oauthEnable  `cmd:"" help:"Let people sign in with a provider again."`
 	Disable oauthDisable `cmd:"" help:"Let nobody sign in with a provider for now. The credentials stay."`
 }
@@ -330,7 +330,7 @@ type oauthRemove struct {
 // Run removes a provider.
 func (c *oauthRemove) Run(t *Terminal) error {
 	return c.on(func(ctx context.Context, a *app.App, env *project.Environment) error {
-		if err := c.ask(t, fmt.Sprintf("Nobody will be able to sign in to %s with %s, and its credentials are gone. Remove it?", title(env), c.Provider)); err != nil {
+		if err := c.ask(t, fmt.Sprintf("Nobody will be able to sign in to %s with %s, and its credentials are gone, with the tokens that were kept of it. Remove it?", title(env), c.Provider)); err != nil {
 			return err
 		}
 		if err := a.OAuth.Remove(ctx, env, c.Provider); err != nil {

@@ -188,11 +188,33 @@ func (s *Service) Enable(ctx context.Context, env *project.Environment, name str
 	})
 }
 
-// Remove forgets a provider's credentials. The accounts of users stay.
+// forgetBatch bounds a transaction of Remove, so that no login waits long behind
+// it.
+const forgetBatch = 500
+
+// Remove forgets a provider's credentials, and then the tokens that were kept of
+// it, which nobody can use any more. What it does not come to is left to
+// PurgeTokens. The accounts of users stay.
 func (s *Service) Remove(ctx context.Context, env *project.Environment, name string) error {
-	return s.configure(ctx, env, "oauth.provider.remove", name, func(tx *store.Tx) error {
+	err := s.configure(ctx, env, "oauth.provider.remove", name, func(tx *store.Tx) error {
 		return existing(deleteProvider(tx, env.ID, name))
 	})
+	if err != nil {
+		return err
+	}
+	for {
+		var n int64
+		err := s.DB.Update(ctx, func(tx *store.Tx) (err error) {
+			n, err = purgeForgotten(tx, env.ID, forgetBatch)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("%s is removed, and the tokens that were kept of it go with the next purge: %w", name, err)
+		}
+		if n < forgetBatch {
+			return nil
+		}
+	}
 }
 
 func existing(n int64, err error) error {

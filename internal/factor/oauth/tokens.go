@@ -265,17 +265,39 @@ func (k *kept) emit(tx *store.Tx, env *project.Environment, what, outcome string
 }
 
 // PurgeTokens removes up to budget rows of environments that keep no tokens of
-// providers any more.
+// providers any more, and of providers that an environment has removed.
 func (s *Service) PurgeTokens(tx *store.Tx, budget int) (total int64, err error) {
 	for _, env := range s.Projects.Environments() {
-		if env.Config.OAuth.KeepProviderTokens || budget <= 0 {
-			continue
+		take := purgeKept
+		if env.Config.OAuth.KeepProviderTokens {
+			take = purgeForgotten
 		}
-		n, err := purgeKept(tx, env.ID, budget)
+		n, err := take(tx, env.ID, budget)
 		if err != nil {
 			return total, err
 		}
-		total, budget = total+n, budget-int(n)
+		if total, budget = total+n, budget-int(n); budget <= 0 {
+			break
+		}
+	}
+	return total, nil
+}
+
+// purgeForgotten removes up to budget rows of providers that an environment has
+// set up no more.
+func purgeForgotten(tx *store.Tx, envID string, budget int) (total int64, err error) {
+	names, err := forgotten(tx, envID)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range names {
+		n, err := deleteKeptOfProvider(tx, envID, name, budget)
+		if err != nil {
+			return total, err
+		}
+		if total, budget = total+n, budget-int(n); budget <= 0 {
+			break
+		}
 	}
 	return total, nil
 }

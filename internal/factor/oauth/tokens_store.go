@@ -81,3 +81,35 @@ func purgeKept(tx *store.Tx, envID string, budget int) (int64, error) {
 	return tx.Exec(`DELETE FROM oauth_provider_tokens WHERE (environment_id, registration_id) IN
 		(SELECT environment_id, registration_id FROM oauth_provider_tokens WHERE environment_id = $1 LIMIT $2)`, envID, int64(budget))
 }
+
+// forgotten returns providers of which an environment keeps tokens, although it
+// has them set up no more. It steps from name to name, and reads few rows
+// however many there are.
+func forgotten(tx *store.Tx, envID string) ([]string, error) {
+	rows, err := tx.Query(`WITH RECURSIVE held (provider) AS (
+			SELECT min(provider) FROM oauth_provider_tokens WHERE environment_id = $1
+			UNION ALL
+			SELECT (SELECT min(k.provider) FROM oauth_provider_tokens k WHERE k.environment_id = $1 AND k.provider > held.provider)
+			FROM held WHERE held.provider IS NOT NULL)
+		SELECT provider FROM held WHERE provider IS NOT NULL AND NOT EXISTS
+			(SELECT 1 FROM oauth_providers p WHERE p.environment_id = $1 AND p.provider = held.provider)`, envID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
+
+func deleteKeptOfProvider(tx *store.Tx, envID, provider string, budget int) (int64, error) {
+	return tx.Exec(`DELETE FROM oauth_provider_tokens WHERE (environment_id, registration_id) IN
+		(SELECT environment_id, registration_id FROM oauth_provider_tokens WHERE environment_id = $1 AND provider = $2 LIMIT $3)`,
+		envID, provider, int64(budget))
+}
