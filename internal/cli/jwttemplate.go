@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/internal/app"
 	"gatehouse/internal/jwttemplate"
+	"gatehouse/internal/m2m"
 	"gatehouse/internal/project"
 )
 
@@ -16,7 +17,7 @@ type jwtTemplateCommands struct {
 	Show    jwtTemplateShow    `cmd:"" help:"Show a template as jwt-template set reads it."`
 	Set     jwtTemplateSet     `cmd:"" help:"Create the template of a type, or replace it. JWTs that are signed from then on follow."`
 	Remove  jwtTemplateRemove  `cmd:"" help:"Remove the template of a type, with its audience."`
-	Preview jwtTemplatePreview `cmd:"" help:"Show the claims that a template makes of what is known of a user."`
+	Preview jwtTemplatePreview `cmd:"" help:"Show the claims that a template makes of what is known of a user, or of an M2M client."`
 }
 
 // templateOfType is the template that a command is about.
@@ -112,37 +113,53 @@ func (c *jwtTemplateRemove) Run(t *Terminal) error {
 
 type jwtTemplatePreview struct {
 	templateOfType
-	User string `required:"" placeholder:"ID" help:"user_id, or your own external id."`
-	File string `placeholder:"FILE" help:"Preview the template in this file, without saving it; - reads the standard input."`
+	User     string `placeholder:"ID" help:"SESSION: user_id, or your own external id."`
+	ClientID string `name:"client-id" placeholder:"CLIENT_ID" help:"M2M: client_id, from gatehouse m2m-client list."`
+	File     string `placeholder:"FILE" help:"Preview the template in this file, without saving it; - reads the standard input."`
 }
 
 // Run shows what a template makes.
 func (c *jwtTemplatePreview) Run(t *Terminal) error {
 	return c.on(func(ctx context.Context, a *app.App, env *project.Environment, kind jwttemplate.Kind) error {
-		if kind != jwttemplate.Session {
-			return usagef("previews are of SESSION templates: an M2M template shows what it makes in the next access token")
+		switch {
+		case kind == jwttemplate.Session && (c.User == "" || c.ClientID != ""):
+			return usagef("a SESSION template is previewed with --user, whose claims it makes")
+		case kind == jwttemplate.M2M && (c.ClientID == "" || c.User != ""):
+			return usagef("an M2M template is previewed with --client-id, whose claims it makes")
 		}
 		template, err := c.template(t, env, kind)
 		if err != nil {
 			return err
 		}
-		row, err := a.Users.Get(ctx, env, c.User)
-		if err != nil {
-			return err
-		}
-		u, err := row.User()
-		if err != nil {
-			return err
-		}
-		claims, err := a.Sessions.Preview(env, template, u)
+		claims, err := c.claims(ctx, a, env, kind, template)
 		if errors.Is(err, jwttemplate.ErrTooLarge) {
-			return fmt.Errorf("the claims of this user are larger than 4 KB: JWTs are signed without them")
+			return fmt.Errorf("the claims of this %s are larger than 4 KB: JWTs are signed without them", map[jwttemplate.Kind]string{jwttemplate.Session: "user", jwttemplate.M2M: "client"}[kind])
 		}
 		if err != nil {
 			return err
 		}
 		return t.json(claims)
 	})
+}
+
+// claims are those of the user or of the client that the command names.
+func (c *jwtTemplatePreview) claims(ctx context.Context, a *app.App, env *project.Environment, kind jwttemplate.Kind, template *jwttemplate.Template) (map[string]any, error) {
+	if kind == jwttemplate.M2M {
+		client, err := a.M2M.Get(ctx, env, c.ClientID)
+		if err != nil {
+			return nil, err
+		}
+		return m2m.Preview(template, client)
+	}
+	row, err := a.Users.Get(ctx, env, c.User)
+	if err != nil {
+		return nil, err
+	}
+	u, err := row.User()
+	if err != nil {
+		return nil, err
+	}
+	return a.Sessions.Preview(env, template, u)
 }
 
 func (c *jwtTemplatePreview) template(t *Terminal, env *project.Environment, kind jwttemplate.Kind) (*jwttemplate.Template, error) {

@@ -15,7 +15,7 @@ func (s *Service) customClaims(env *project.Environment, c *Client) (map[string]
 	if template == nil {
 		return map[string]any{}, nil
 	}
-	claims, err := template.Render(func(path []string) any { return variable(c, path[1:]) })
+	claims, err := Preview(template, c)
 	if errors.Is(err, jwttemplate.ErrTooLarge) {
 		s.Oversized(env, c.ClientID)
 		claims, err = nil, nil
@@ -24,6 +24,12 @@ func (s *Service) customClaims(env *project.Environment, c *Client) (map[string]
 		claims = map[string]any{}
 	}
 	return claims, err
+}
+
+// Preview makes the claims that a template gives a client. The only error is
+// jwttemplate.ErrTooLarge.
+func Preview(template *jwttemplate.Template, c *Client) (map[string]any, error) {
+	return template.Render(func(path []string) any { return variable(c, path[1:]) })
 }
 
 // variable is what a template's tag names, without its first word, client.
