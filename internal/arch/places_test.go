@@ -34,7 +34,7 @@ var placeRules = []rule{
 	},
 	{
 		name:  "no transaction in a context",
-		why:   "the transaction is a parameter, so that a signature shows what runs inside one; contexts carry the call, the caller, the session presented and the mark of an open transaction, no more",
+		why:   "the transaction is a parameter, so that a signature shows what runs inside one; contexts carry the call, the caller or the operator, the session presented and the mark of an open transaction, no more",
 		check: contextValues,
 		bad: []map[string]string{
 			{"internal/user/a.go": `package user; import "context"; func f(ctx context.Context) { _ = context.WithValue(ctx, 1, 2) }`},
@@ -87,7 +87,7 @@ func sqlInStores(t *tree) []string {
 }
 
 func contextValues(t *tree) []string {
-	may := []string{"internal/wire", "internal/project", "internal/session", "internal/store"}
+	may := []string{"internal/wire", "internal/event", "internal/project", "internal/session", "internal/store"}
 	var out []string
 	keep := func(s *source) bool { return product(s) && !within(s.dir, may...) }
 	t.each(keep, func(s *source, n ast.Node) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"gatehouse/internal/app"
 	"gatehouse/internal/config"
+	"gatehouse/internal/event"
 	"gatehouse/internal/id"
 	"gatehouse/internal/project"
 )
@@ -76,12 +78,31 @@ func (d *data) withServer(server config.Server, f func(ctx context.Context, a *a
 	if err := d.ReadMasterKey(); err != nil {
 		return err
 	}
-	ctx := context.Background()
+	ctx := event.WithOperator(context.Background(), operator())
 	a, err := app.OpenTools(ctx, app.Options{Database: d.Database, Server: server, Now: time.Now})
 	if err != nil {
 		return err
 	}
 	return errors.Join(f(ctx, a), a.Close())
+}
+
+// systemUser is the name that the machine has for whoever runs the command.
+func systemUser() (string, error) {
+	me, err := user.Current()
+	if err != nil {
+		return "", err
+	}
+	return me.Username, nil
+}
+
+// operator names whoever runs the command in the audit log: by the number where
+// the machine has no name, as in a container that has no list of users.
+func operator() string {
+	name, err := systemUser()
+	if err != nil {
+		return fmt.Sprintf("uid %d", os.Getuid())
+	}
+	return name
 }
 
 // exists refuses a SQLite database that is not there: opening it would make an

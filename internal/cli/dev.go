@@ -16,6 +16,7 @@ import (
 	"gatehouse/internal/config"
 	"gatehouse/internal/demo"
 	"gatehouse/internal/devidp"
+	"gatehouse/internal/event"
 	"gatehouse/internal/secret"
 	"gatehouse/internal/ui"
 	"gatehouse/internal/wire"
@@ -148,6 +149,7 @@ func replaceFile(folder, name string, content []byte) error {
 
 // pages are the start page, the demo and the mailbox, for the project of the data folder.
 func (d *devServer) pages(ctx context.Context, a *app.App) ([]wire.Endpoint, error) {
+	ctx = event.WithOperator(ctx, operator())
 	if err := d.state.settle(ctx, a, d.Data, d.baseURL()); err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"os/user"
 	"time"
 
 	"gatehouse/internal/app"
@@ -20,11 +19,11 @@ type impersonateCommand struct {
 // Run makes the link.
 func (c *impersonateCommand) Run(t *Terminal) error {
 	if c.As == "" {
-		me, err := user.Current()
+		me, err := systemUser()
 		if err != nil {
 			return usagef("say who acts as the user with --as: this machine has no name for you (%s)", err)
 		}
-		c.As = me.Username
+		c.As = me
 	}
 	as, err := impersonation.ParseImpersonator(c.As)
 	if err != nil {

@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	"gatehouse/internal/app"
@@ -95,12 +99,26 @@ func (c *eventList) Run(t *Terminal) error {
 		if err != nil {
 			return err
 		}
-		r := &rows{header: []string{"TIME", "TYPE", "OUTCOME", "FACTOR", "USER_ID", "IP"}, empty: "No events."}
-		for _, e := range events {
-			r.add(when(e.CreatedAt), e.Type, dash(e.Outcome), dash(e.Factor), dash(e.UserID), dash(e.IP))
+		r := &rows{header: []string{"TIME", "TYPE", "OUTCOME", "FACTOR", "ABOUT", "IP", "BY", "DETAILS"}, empty: "No events."}
+		for i := range events {
+			e := &events[i]
+			r.add(when(e.CreatedAt), e.Type, dash(e.Outcome), dash(e.Factor), dash(cmp.Or(e.UserID, e.ObjectID)), dash(e.IP), dash(e.Operator()), details(e))
 		}
 		return c.print(t, list(events), r)
 	})
+}
+
+// details shows in one line what else an event says.
+func details(e *event.Event) string {
+	rest := maps.Clone(e.Details)
+	maps.DeleteFunc(rest, func(name string, _ any) bool { return name == "by" || name == "operator" })
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if len(rest) == 0 || enc.Encode(rest) != nil {
+		return "-"
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // dash stands for what is not there, so that columns stay columns.

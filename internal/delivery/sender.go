@@ -92,13 +92,14 @@ func (s *Service) AddSender(ctx context.Context, env *project.Environment, n New
 		if err := insertSender(tx, env.ID, info); err != nil {
 			return err
 		}
-		return senderEvent(tx, env, "sender.create", info.ID, n.Kind)
+		return senderEvent(tx, env, "sender.create", info)
 	})
 	return info, err
 }
 
-func senderEvent(tx *store.Tx, env *project.Environment, what, senderID, kind string) error {
-	return event.Emit(tx, env.Kind, event.Event{EnvironmentID: env.ID, Type: what, ObjectID: senderID, Details: map[string]any{"kind": kind}})
+func senderEvent(tx *store.Tx, env *project.Environment, what string, i *SenderInfo) error {
+	details := map[string]any{"channel": i.Channel, "kind": i.Kind}
+	return event.Emit(tx, env.Kind, event.Event{EnvironmentID: env.ID, Type: what, ObjectID: i.ID, Details: details})
 }
 
 func (s *Service) kindsFor(c Channel) string {
@@ -126,6 +127,10 @@ func (s *Service) Senders(ctx context.Context, env *project.Environment) (list [
 // other processes before they send a message after they have seen it.
 func (s *Service) RemoveSender(ctx context.Context, env *project.Environment, senderID string) error {
 	err := s.c.Projects.Configure(ctx, func(tx *store.Tx) error {
+		list, err := senders(tx, env.ID, "")
+		if err != nil {
+			return err
+		}
 		n, err := deleteSender(tx, env.ID, senderID)
 		if err == nil && n == 0 {
 			err = errSenderNotFound
@@ -133,7 +138,8 @@ func (s *Service) RemoveSender(ctx context.Context, env *project.Environment, se
 		if err != nil {
 			return err
 		}
-		return senderEvent(tx, env, "sender.delete", senderID, "")
+		at := slices.IndexFunc(list, func(i *SenderInfo) bool { return i.ID == senderID })
+		return senderEvent(tx, env, "sender.delete", list[at])
 	})
 	if err == nil {
 		s.opened.drop(func(id string, _ *openSender) bool { return id == senderID })

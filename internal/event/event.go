@@ -6,6 +6,7 @@ package event
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"time"
 
 	"gatehouse/internal/id"
@@ -31,8 +32,28 @@ type Event struct {
 // maxUserAgent bounds what a caller can make the log hold.
 const maxUserAgent = 512
 
+type operatorKey struct{}
+
+// WithOperator returns a context whose events say that somebody caused them at
+// the command line, under that name of the machine.
+func WithOperator(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, operatorKey{}, name)
+}
+
+// Operator returns who caused the event at the command line; "" for others.
+func (e *Event) Operator() string {
+	name, _ := e.Details["operator"].(string)
+	return name
+}
+
 // Emit writes e at the transaction's instant.
 func Emit(tx *store.Tx, kind id.Env, e Event) error {
+	if name, ok := tx.Context().Value(operatorKey{}).(string); ok {
+		if e.Details = maps.Clone(e.Details); e.Details == nil {
+			e.Details = map[string]any{}
+		}
+		e.Details["by"], e.Details["operator"] = "cli", name
+	}
 	details := []byte("{}")
 	if len(e.Details) > 0 {
 		var err error

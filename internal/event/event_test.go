@@ -1,6 +1,9 @@
 package event
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -122,4 +125,65 @@ func TestPurge(t *testing.T) {
 			t.Errorf("left: %v, %v", list, err)
 		}
 	})
+}
+
+// Of what an operator does, every event says so, whoever writes it; of what
+// others do, none.
+func TestOperator(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB, _ *storetest.Clock) {
+		shared := map[string]any{"n": 1.0}
+		for _, ctx := range []context.Context{WithOperator(t.Context(), "ada"), t.Context()} {
+			err := db.Update(ctx, func(tx *store.Tx) error {
+				return errors.Join(Emit(tx, id.Test, Event{EnvironmentID: env, Type: "a"}), Emit(tx, id.Test, Event{EnvironmentID: env, Type: "b", Details: shared}))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(shared) != 1 {
+			t.Errorf("the caller's details have become %v", shared)
+		}
+		for _, kind := range []string{"a", "b"} {
+			list, err := List(t.Context(), db, env, "", kind, 10)
+			if err != nil || len(list) != 2 {
+				t.Fatal(list, err)
+			}
+			by := map[string]int{}
+			for _, e := range list {
+				by[fmt.Sprint(e.Operator(), e.Details["by"], e.Details["n"])]++
+			}
+			n := map[string]any{"b": 1.0}[kind]
+			if by[fmt.Sprint("ada", "cli", n)] != 1 || by[fmt.Sprint("", nil, n)] != 1 {
+				t.Errorf("%s: %v", kind, by)
+			}
+		}
+	})
+}
+
+func TestChanged(t *testing.T) {
+	type thing struct {
+		A string            `json:"a"`
+		B []string          `json:"b,omitempty"`
+		C map[string]string `json:"c"`
+		d int
+	}
+	for _, c := range []struct {
+		was, is thing
+		want    string
+	}{
+		{thing{A: "x", d: 1}, thing{A: "x", d: 2}, ""},
+		{thing{A: "x"}, thing{A: "y"}, "a"},
+		{thing{}, thing{B: []string{"1"}}, "b"},
+		{thing{B: []string{"1"}}, thing{}, "b"},
+		{thing{A: "x", C: map[string]string{"k": "1", "l": "1"}}, thing{C: map[string]string{"l": "1", "k": "2"}}, "a c"},
+		{thing{C: map[string]string{"k": "1", "l": "1"}}, thing{C: map[string]string{"l": "1", "k": "1"}}, ""},
+	} {
+		got, err := Changed(c.was, &c.is)
+		if err != nil || strings.Join(got, " ") != c.want {
+			t.Errorf("%+v to %+v: %v, %v", c.was, c.is, got, err)
+		}
+	}
+	if _, err := Changed(1, thing{}); err == nil {
+		t.Error("a number has fields")
+	}
 }

@@ -1,10 +1,12 @@
 package m2m
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/event"
 	"gatehouse/internal/id"
 	"gatehouse/internal/project"
 	"gatehouse/internal/secret"
@@ -65,7 +67,7 @@ func (s *Service) Add(tx *store.Tx, env *project.Environment, n NewClient) (*Cli
 	if err := insert(tx, env.ID, c); err != nil {
 		return nil, "", err
 	}
-	return c, value, emit(tx, env, "create", c.ClientID)
+	return c, value, emit(tx, env, "create", c.ClientID, nil)
 }
 
 // Check says what is wrong with the client, as far as that needs no database.
@@ -161,8 +163,8 @@ func (s *Service) Update(ctx context.Context, env *project.Environment, clientID
 	return s.change(ctx, env, clientID, "update", ch.apply)
 }
 
-// change changes a client in a transaction of its own and writes down what it
-// was.
+// change changes a client in a transaction of its own and writes down what that
+// was, unless it was nothing.
 func (s *Service) change(ctx context.Context, env *project.Environment, clientID, what string, change func(*Client) error) (c *Client, err error) {
 	if !isClientID(clientID) {
 		return nil, errNotFound
@@ -171,14 +173,18 @@ func (s *Service) change(ctx context.Context, env *project.Environment, clientID
 		if c, err = read(tx, env.ID, clientID, tx.ForUpdate()); err != nil {
 			return err
 		}
-		had := c.Scopes
+		was := *c
 		if err := change(c); err != nil {
 			return err
 		}
-		if err := update(tx, env.ID, c, had); err != nil {
+		changed, err := event.Changed(was, c)
+		if err != nil || len(changed) == 0 && bytes.Equal(was.sealed, c.sealed) && bytes.Equal(was.nextSealed, c.nextSealed) {
 			return err
 		}
-		return emit(tx, env, what, clientID)
+		if err := update(tx, env.ID, c, was.Scopes); err != nil {
+			return err
+		}
+		return emit(tx, env, what, clientID, map[string]any{"changed": changed})
 	})
 	return c, err
 }
@@ -192,6 +198,6 @@ func (s *Service) Delete(ctx context.Context, env *project.Environment, clientID
 		if err := remove(tx, env.ID, clientID); err != nil {
 			return err
 		}
-		return emit(tx, env, "delete", clientID)
+		return emit(tx, env, "delete", clientID, nil)
 	})
 }

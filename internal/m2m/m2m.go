@@ -77,8 +77,8 @@ func (c *Client) rotating() bool { return c.nextSealed != nil }
 
 // emit writes an event about a client. Who caused it is the caller of the
 // transaction; commands have none.
-func emit(tx *store.Tx, env *project.Environment, what, clientID string) error {
-	e := event.Event{EnvironmentID: env.ID, Type: "m2m_client." + what, ObjectID: clientID}
+func emit(tx *store.Tx, env *project.Environment, what, clientID string, details map[string]any) error {
+	e := event.Event{EnvironmentID: env.ID, Type: "m2m_client." + what, ObjectID: clientID, Details: details}
 	if caller := project.CallerFrom(tx.Context()); caller != nil {
 		e.UserAgent, e.RequestID = caller.UserAgent, caller.RequestID
 	}

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/event"
 	"gatehouse/internal/id"
 	"gatehouse/internal/secret"
 	"gatehouse/internal/store"
@@ -96,7 +97,12 @@ func createEnvironment(tx *store.Tx, projectID, projectName string, kind id.Env,
 	}
 	token := id.Random(id.PublicToken, kind)
 	env.PublicTokens = []PublicToken{{Token: token, CreatedAt: tx.Now}}
-	return env, insertPublicToken(tx, env.ID, token)
+	if err := insertPublicToken(tx, env.ID, token); err != nil {
+		return nil, err
+	}
+	return env, event.Emit(tx, kind, event.Event{
+		EnvironmentID: env.ID, Type: "environment.create", Details: map[string]any{"project_name": projectName, "name": name},
+	})
 }
 
 // CreateSecret adds a secret to an environment and returns it with its value,
@@ -104,37 +110,37 @@ func createEnvironment(tx *store.Tx, projectID, projectName string, kind id.Env,
 func (s *Service) CreateSecret(ctx context.Context, envID string) (Secret, string, error) {
 	value := secret.Token()
 	var k Secret
-	err := s.change(ctx, envID, func(tx *store.Tx, env *Environment) error {
+	err := s.change(ctx, envID, func(tx *store.Tx, env *Environment) (*event.Event, error) {
 		k = Secret{ID: id.New(id.Secret, env.Kind, tx.Now), LastFour: value[len(value)-4:], CreatedAt: tx.Now}
-		return insertSecret(tx, envID, k, secret.Hash(value))
+		return &event.Event{Type: "secret.create", ObjectID: k.ID}, insertSecret(tx, envID, k, secret.Hash(value))
 	})
 	return k, value, err
 }
 
 // RevokeSecret ends a secret at once, on this node and within a poll on all.
 func (s *Service) RevokeSecret(ctx context.Context, envID, secretID string) error {
-	return s.change(ctx, envID, func(tx *store.Tx, _ *Environment) error {
-		return found(errSecretNotFound)(deleteSecret(tx, envID, secretID))
+	return s.change(ctx, envID, func(tx *store.Tx, _ *Environment) (*event.Event, error) {
+		return &event.Event{Type: "secret.delete", ObjectID: secretID}, found(errSecretNotFound)(deleteSecret(tx, envID, secretID))
 	})
 }
 
 // CreatePublicToken adds a public token to an environment.
 func (s *Service) CreatePublicToken(ctx context.Context, envID string) (PublicToken, error) {
 	var p PublicToken
-	err := s.change(ctx, envID, func(tx *store.Tx, env *Environment) error {
+	err := s.change(ctx, envID, func(tx *store.Tx, env *Environment) (*event.Event, error) {
 		p = PublicToken{Token: id.Random(id.PublicToken, env.Kind), CreatedAt: tx.Now}
-		return insertPublicToken(tx, envID, p.Token)
+		return &event.Event{Type: "public_token.create", ObjectID: p.Token}, insertPublicToken(tx, envID, p.Token)
 	})
 	return p, err
 }
 
 // RevokePublicToken ends a public token; an environment keeps at least one.
 func (s *Service) RevokePublicToken(ctx context.Context, envID, token string) error {
-	return s.change(ctx, envID, func(tx *store.Tx, env *Environment) error {
+	return s.change(ctx, envID, func(tx *store.Tx, env *Environment) (*event.Event, error) {
 		if !env.HasPublicToken(token) {
-			return errTokenUnknown
+			return nil, errTokenUnknown
 		}
-		return found(errLastPublicToken)(deletePublicToken(tx, envID, token))
+		return &event.Event{Type: "public_token.delete", ObjectID: token}, found(errLastPublicToken)(deletePublicToken(tx, envID, token))
 	})
 }
 
@@ -164,57 +170,6 @@ func (s *Service) RemoveDomain(ctx context.Context, envID, domain string) error 
 		c.SDK.Basic.Domains = slices.Delete(c.SDK.Basic.Domains, at, at+1)
 		return nil
 	})
-}
-
-// ChangeConfig changes an environment's configuration; it is checked as a
-// whole before it is written.
-func (s *Service) ChangeConfig(ctx context.Context, envID string, f func(id.Env, *Config) error) error {
-	return s.Configure(ctx, func(tx *store.Tx) error {
-		kind, c, err := readConfig(tx, envID)
-		if errors.Is(err, store.ErrNoRows) {
-			return errEnvironmentNotFound
-		}
-		if err != nil {
-			return err
-		}
-		if err := f(kind, &c); err != nil {
-			return err
-		}
-		if err := c.check(kind); err != nil {
-			return err
-		}
-		return writeConfig(tx, envID, &c)
-	})
-}
-
-// change runs f on an environment as it stands in the transaction.
-func (s *Service) change(ctx context.Context, envID string, f func(*store.Tx, *Environment) error) error {
-	return s.Configure(ctx, func(tx *store.Tx) error {
-		if _, _, err := readConfig(tx, envID); errors.Is(err, store.ErrNoRows) {
-			return errEnvironmentNotFound
-		}
-		snap, err := readSnapshot(tx)
-		if err != nil {
-			return err
-		}
-		return f(tx, snap.byID[envID])
-	})
-}
-
-// Configure commits a change of configuration, also of what another package
-// keeps, and makes this node see it before it returns. Other nodes see it within
-// a moment.
-func (s *Service) Configure(ctx context.Context, f func(*store.Tx) error) error {
-	err := s.db.Update(ctx, func(tx *store.Tx) error {
-		if err := f(tx); err != nil {
-			return err
-		}
-		return BumpVersion(tx)
-	})
-	if err != nil {
-		return err
-	}
-	return s.Refresh(ctx)
 }
 
 // found turns "no row was changed" into the error that says what was missing.

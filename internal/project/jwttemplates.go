@@ -2,12 +2,12 @@ package project
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 	"unicode"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/event"
 	"gatehouse/internal/jwttemplate"
 	"gatehouse/internal/store"
 )
@@ -71,15 +71,26 @@ func (s *Service) SetJWTTemplate(ctx context.Context, envID string, t JWTTemplat
 	if len(t.CustomAudience) > maxAudience || strings.ContainsFunc(t.CustomAudience, notInAudience) || strings.HasPrefix(t.CustomAudience, "project-") {
 		return errAudience
 	}
-	return s.changeRow(ctx, envID, func(tx *store.Tx) error { return writeJWTTemplate(tx, envID, &t) })
+	return s.change(ctx, envID, func(tx *store.Tx, env *Environment) (*event.Event, error) {
+		old, was := env.JWTTemplate(kind), JWTTemplate{Type: kind}
+		if old != nil {
+			was, t.UpdatedAt = *old, old.UpdatedAt
+		}
+		changed, err := event.Changed(was, t)
+		if err != nil || old != nil && len(changed) == 0 {
+			return nil, err
+		}
+		details := map[string]any{"changed": changed}
+		return &event.Event{Type: "jwt_template.set", ObjectID: string(kind), Details: details}, writeJWTTemplate(tx, envID, &t)
+	})
 }
 
 func notInAudience(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
 
 // RemoveJWTTemplate removes the template of a type, and its audience with it.
 func (s *Service) RemoveJWTTemplate(ctx context.Context, envID string, kind jwttemplate.Kind) error {
-	return s.changeRow(ctx, envID, func(tx *store.Tx) error {
-		return found(errTemplateNotFound)(deleteJWTTemplate(tx, envID, kind))
+	return s.change(ctx, envID, func(tx *store.Tx, _ *Environment) (*event.Event, error) {
+		return &event.Event{Type: "jwt_template.remove", ObjectID: string(kind)}, found(errTemplateNotFound)(deleteJWTTemplate(tx, envID, kind))
 	})
 }
 
@@ -90,17 +101,4 @@ func ParseTemplateType(name string) (jwttemplate.Kind, error) {
 		return kind, nil
 	}
 	return "", errTemplateType
-}
-
-// changeRow changes what stands beside an environment's own row, under the lock
-// on that row, so that changes follow one another.
-func (s *Service) changeRow(ctx context.Context, envID string, f func(*store.Tx) error) error {
-	return s.Configure(ctx, func(tx *store.Tx) error {
-		if _, _, err := readConfig(tx, envID); errors.Is(err, store.ErrNoRows) {
-			return errEnvironmentNotFound
-		} else if err != nil {
-			return err
-		}
-		return f(tx)
-	})
 }

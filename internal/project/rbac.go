@@ -1,6 +1,7 @@
 package project
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/event"
 	"gatehouse/internal/store"
 )
 
@@ -59,26 +61,29 @@ func (s *Service) SetPolicy(ctx context.Context, envID string, p Policy) error {
 // checked as a whole before it is written. What f gets is its own to change; it
 // may run twice.
 func (s *Service) ChangePolicy(ctx context.Context, envID string, f func(*Policy) error) error {
-	return s.changeRow(ctx, envID, func(tx *store.Tx) error {
+	return s.change(ctx, envID, func(tx *store.Tx, env *Environment) (*event.Event, error) {
 		p, err := readPolicy(tx, envID)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := f(p); err != nil {
-			return err
+			return nil, err
 		}
 		next, err := p.checked()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		document, err := json.Marshal(next)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(document) > maxPolicyBytes {
-			return errPolicySize
+			return nil, errPolicySize
 		}
-		return writePolicy(tx, envID, document)
+		if was, err := json.Marshal(env.Policy()); err != nil || bytes.Equal(was, document) {
+			return nil, err
+		}
+		return policyEvent(env.Policy(), next), writePolicy(tx, envID, document)
 	})
 }
 

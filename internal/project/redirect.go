@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/event"
 	"gatehouse/internal/id"
 	"gatehouse/internal/store"
 )
@@ -107,13 +108,15 @@ func (s *Service) AddRedirectURL(ctx context.Context, envID, rawURL string, type
 		}
 	}
 	var result *RedirectURL
-	err := s.change(ctx, envID, func(tx *store.Tx, env *Environment) error {
+	err := s.change(ctx, envID, func(tx *store.Tx, env *Environment) (_ *event.Event, err error) {
 		if err := CheckRedirectURL(env.Kind, rawURL); err != nil {
-			return err
+			return nil, err
 		}
-		var err error
-		result, err = addRedirectURL(tx, env, rawURL, types, makeDefault)
-		return err
+		if result, err = addRedirectURL(tx, env, rawURL, types, makeDefault); err != nil {
+			return nil, err
+		}
+		details := map[string]any{"url": rawURL, "valid_types": result.Types}
+		return &event.Event{Type: "redirect_url.add", ObjectID: result.ID, Details: details}, nil
 	})
 	return result, err
 }
@@ -178,13 +181,13 @@ func demote(tx *store.Tx, env *Environment, t RedirectType, except *RedirectURL)
 
 // RemoveRedirectURL forgets a URL, named by its id or by itself.
 func (s *Service) RemoveRedirectURL(ctx context.Context, envID, which string) error {
-	return s.change(ctx, envID, func(tx *store.Tx, env *Environment) error {
+	return s.change(ctx, envID, func(tx *store.Tx, env *Environment) (*event.Event, error) {
 		for _, r := range env.RedirectURLs {
 			if r.ID == which || r.URL == which {
 				_, err := deleteRedirectURL(tx, envID, r.ID)
-				return err
+				return &event.Event{Type: "redirect_url.remove", ObjectID: r.ID, Details: map[string]any{"url": r.URL}}, err
 			}
 		}
-		return errRedirectNotFound
+		return nil, errRedirectNotFound
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/event"
 	"gatehouse/internal/id"
 	"gatehouse/internal/project"
 	"gatehouse/internal/secret"
@@ -126,7 +127,7 @@ func (c *Core) keys(ctx context.Context, env *project.Environment) (*keySet, err
 	if set, err = c.loadKeys(ctx, env); err != nil || set.has(env.Config.JWTAlgorithm()) {
 		return set, err
 	}
-	err = c.addKey(ctx, env, func(set *keySet, now time.Time) (bool, time.Time) {
+	err = c.addKey(ctx, env, "signing_key.create", func(set *keySet, now time.Time) (bool, time.Time) {
 		lead := keyLead
 		if set.signing(env.Config.JWTAlgorithm(), now) == nil {
 			lead = 0
@@ -197,7 +198,11 @@ func (c *Core) RotateByAge(ctx context.Context, env *project.Environment) error 
 }
 
 func (c *Core) rotate(ctx context.Context, env *project.Environment, now, revoke bool, due func(*keySet, time.Time) bool) error {
-	return c.addKey(ctx, env, func(set *keySet, at time.Time) (bool, time.Time) {
+	what := "signing_key.rotate"
+	if revoke {
+		what = "signing_key.revoke"
+	}
+	return c.addKey(ctx, env, what, func(set *keySet, at time.Time) (bool, time.Time) {
 		if !due(set, at) {
 			return false, at
 		}
@@ -219,8 +224,9 @@ func (c *Core) rotate(ctx context.Context, env *project.Environment, now, revoke
 }
 
 // addKey makes a key and stores it if decide, which sees the keys as they
-// stand in the transaction and may set when they retire, still wants it.
-func (c *Core) addKey(ctx context.Context, env *project.Environment, decide func(*keySet, time.Time) (bool, time.Time)) error {
+// stand in the transaction and may set when they retire, still wants it. what is
+// the type of the event that tells of it.
+func (c *Core) addKey(ctx context.Context, env *project.Environment, what string, decide func(*keySet, time.Time) (bool, time.Time)) error {
 	fresh, err := c.generate(env)
 	if err != nil {
 		return err
@@ -245,7 +251,11 @@ func (c *Core) addKey(ctx context.Context, env *project.Environment, decide func
 			}
 		}
 		fresh.CreatedAt, fresh.SignsAt = tx.Now, signsAt
-		return insertKey(tx, env.ID, fresh)
+		if err := insertKey(tx, env.ID, fresh); err != nil {
+			return err
+		}
+		details := map[string]any{"algorithm": fresh.Algorithm, "signs_at": signsAt}
+		return event.Emit(tx, env.Kind, event.Event{EnvironmentID: env.ID, Type: what, ObjectID: fresh.ID, Details: details})
 	})
 	if err != nil {
 		return err

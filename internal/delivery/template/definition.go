@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/delivery"
+	"gatehouse/internal/event"
 	"gatehouse/internal/project"
 	"gatehouse/internal/store"
 )
@@ -167,8 +168,44 @@ func (s *Service) Save(ctx context.Context, projectID string, t Template) error 
 		case old != t.Type():
 			return errParameters.WithMessage("The template %s is of type %s, which cannot change. Save this one under another template_id.", t.ID, old)
 		}
-		return upsertTemplate(tx, projectID, t.ID, t.Type(), string(document))
+		changed, err := changes(tx, projectID, &t)
+		if err != nil || old != "" && len(changed) == 0 {
+			return err
+		}
+		if err := upsertTemplate(tx, projectID, t.ID, t.Type(), string(document)); err != nil {
+			return err
+		}
+		return s.emit(tx, projectID, "set", t.ID, map[string]any{"template_type": t.Type(), "changed": changed})
 	})
+}
+
+// changes lists the fields in which a template differs from the one that has its
+// ID, or from none.
+func changes(tx *store.Tx, projectID string, t *Template) ([]string, error) {
+	was, err := readTemplate(tx, projectID, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	if was == nil {
+		was = &Template{ID: t.ID}
+	}
+	was.Defaults, was.CreatedAt, was.UpdatedAt = nil, time.Time{}, time.Time{}
+	return event.Changed(was, t)
+}
+
+// emit writes an event about a template into the log of each environment of the
+// project, all of which send messages by it.
+func (s *Service) emit(tx *store.Tx, projectID, what, templateID string, details map[string]any) error {
+	for _, env := range s.projects.Environments() {
+		if env.ProjectID != projectID {
+			continue
+		}
+		e := event.Event{EnvironmentID: env.ID, Type: "message_template." + what, ObjectID: templateID, Details: details}
+		if err := event.Emit(tx, env.Kind, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Get returns a template.
@@ -208,7 +245,10 @@ func (s *Service) Delete(ctx context.Context, projectID, templateID string) erro
 		if len(defaults) > 0 {
 			return errIsDefault.WithMessage("The template is the default of %s. Make another one the default first.", defaults[0])
 		}
-		return deleteTemplate(tx, projectID, templateID)
+		if err := deleteTemplate(tx, projectID, templateID); err != nil {
+			return err
+		}
+		return s.emit(tx, projectID, "delete", templateID, map[string]any{"template_type": typ})
 	})
 }
 
@@ -228,7 +268,13 @@ func (s *Service) SetDefault(ctx context.Context, projectID string, typ delivery
 		case have != typ:
 			return errTemplateID.WithMessage("The template %s is of type %s, not %s.", templateID, have, typ)
 		}
-		return upsertDefault(tx, projectID, typ, templateID)
+		if defaults, err := defaultsOf(tx, projectID, templateID); err != nil || slices.Contains(defaults, typ) {
+			return err
+		}
+		if err := upsertDefault(tx, projectID, typ, templateID); err != nil {
+			return err
+		}
+		return s.emit(tx, projectID, "set_default", templateID, map[string]any{"template_type": typ})
 	})
 }
 
@@ -241,7 +287,13 @@ func (s *Service) UnsetDefault(ctx context.Context, projectID string, typ delive
 	case typ == Prebuilt:
 		return errParameters.WithMessage("The default of PREBUILT cannot be unset. Make another template the default.")
 	}
-	return s.projects.Configure(ctx, func(tx *store.Tx) error { return deleteDefault(tx, projectID, typ) })
+	return s.projects.Configure(ctx, func(tx *store.Tx) error {
+		n, err := deleteDefault(tx, projectID, typ)
+		if err != nil || n == 0 {
+			return err
+		}
+		return s.emit(tx, projectID, "unset_default", "", map[string]any{"template_type": typ})
+	})
 }
 
 func unknownType(typ delivery.Type) error {

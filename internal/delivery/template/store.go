@@ -127,7 +127,6 @@ func upsertDefault(tx *store.Tx, projectID string, typ delivery.Type, templateID
 	return err
 }
 
-func deleteDefault(tx *store.Tx, projectID string, typ delivery.Type) error {
-	_, err := tx.Exec(`DELETE FROM email_template_defaults WHERE project_id = $1 AND type = $2`, projectID, typ)
-	return err
+func deleteDefault(tx *store.Tx, projectID string, typ delivery.Type) (int64, error) {
+	return tx.Exec(`DELETE FROM email_template_defaults WHERE project_id = $1 AND type = $2`, projectID, typ)
 }

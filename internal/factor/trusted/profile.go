@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -160,7 +161,7 @@ func (s *Service) Create(ctx context.Context, env *project.Environment, p Profil
 		if err := writeProfile(tx, env.ID, &p); err != nil {
 			return err
 		}
-		return emit(tx, env, "trusted_token_profile.create", p.ID)
+		return emit(tx, env, "trusted_token_profile.create", &p, nil)
 	})
 }
 
@@ -190,6 +191,7 @@ func (s *Service) Update(ctx context.Context, env *project.Environment, profileI
 			return err
 		}
 		was := *p
+		was.PEMFiles, was.AttributeMapping = slices.Clone(p.PEMFiles), maps.Clone(p.AttributeMapping)
 		if err := edit(p); err != nil {
 			return err
 		}
@@ -197,10 +199,14 @@ func (s *Service) Update(ctx context.Context, env *project.Environment, profileI
 		if err := p.check(env); err != nil {
 			return err
 		}
+		changed, err := event.Changed(was, p)
+		if err != nil || len(changed) == 0 {
+			return err
+		}
 		if err := writeProfile(tx, env.ID, p); err != nil {
 			return err
 		}
-		return emit(tx, env, "trusted_token_profile.update", p.ID)
+		return emit(tx, env, "trusted_token_profile.update", p, changed)
 	})
 	return p, err
 }
@@ -237,17 +243,23 @@ func (s *Service) RemoveKey(ctx context.Context, env *project.Environment, profi
 // they have started go on.
 func (s *Service) Delete(ctx context.Context, env *project.Environment, profileID string) error {
 	return s.db.Update(ctx, func(tx *store.Tx) error {
-		found, err := deleteProfile(tx, env.ID, profileID)
+		p, err := readProfile(tx, env.ID, profileID, tx.ForUpdate())
 		if err != nil {
 			return err
 		}
-		if !found {
-			return errNotFound
+		if err := deleteProfile(tx, env.ID, profileID); err != nil {
+			return err
 		}
-		return emit(tx, env, "trusted_token_profile.delete", profileID)
+		return emit(tx, env, "trusted_token_profile.delete", p, nil)
 	})
 }
 
-func emit(tx *store.Tx, env *project.Environment, what, profileID string) error {
-	return event.Emit(tx, env.Kind, event.Event{EnvironmentID: env.ID, Type: what, ObjectID: profileID})
+// emit writes an event about a profile, which it also names by its issuer: whom
+// an id stood for, nobody knows any more once it is deleted.
+func emit(tx *store.Tx, env *project.Environment, what string, p *Profile, changed []string) error {
+	details := map[string]any{"issuer": p.Issuer}
+	if changed != nil {
+		details["changed"] = changed
+	}
+	return event.Emit(tx, env.Kind, event.Event{EnvironmentID: env.ID, Type: what, ObjectID: p.ID, Details: details})
 }

@@ -55,13 +55,12 @@ func writeProfile(tx *store.Tx, envID string, p *Profile) error {
 	return err
 }
 
-func deleteProfile(tx *store.Tx, envID, profileID string) (bool, error) {
-	n, err := tx.Exec(`DELETE FROM trusted_profiles WHERE environment_id = $1 AND profile_id = $2`, envID, profileID)
-	if err != nil {
-		return false, err
+func deleteProfile(tx *store.Tx, envID, profileID string) error {
+	if _, err := tx.Exec(`DELETE FROM trusted_profiles WHERE environment_id = $1 AND profile_id = $2`, envID, profileID); err != nil {
+		return err
 	}
-	_, err = tx.Exec(`DELETE FROM trusted_tokens WHERE environment_id = $1 AND profile_id = $2`, envID, profileID)
-	return n == 1, err
+	_, err := tx.Exec(`DELETE FROM trusted_tokens WHERE environment_id = $1 AND profile_id = $2`, envID, profileID)
+	return err
 }
 
 // use remembers that a token was used, and reports false when it was before. Of
