@@ -144,7 +144,7 @@ func (x *examination) open(ctx context.Context) (*app.App, error) {
 	case err != nil:
 		x.fail(check, "", "%v", err)
 	default:
-		x.ok(check, "It opens what the database holds.")
+		x.ok(check, "It fits this database.")
 		x.sealed(ctx, a, check)
 		x.private(check)
 	}
