@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/internal/app"
 	"gatehouse/internal/bulk"
+	"gatehouse/internal/event"
 	"gatehouse/internal/project"
 )
 
@@ -52,7 +53,7 @@ func (c *importClients) Run(t *Terminal) error {
 			defer report.Close()
 			o.Report = report
 		}
-		r, err := a.Bulk().ImportClients(interruptible(), env, source, o)
+		r, err := a.Bulk().ImportClients(event.WithOperator(interruptible(), operator()), env, source, o)
 		said := c.summary(t, env, &r)
 		if err != nil {
 			return err
