@@ -128,7 +128,7 @@ func (o *operator) ruleChanges() []operated {
 		{"trusted_token_profile.delete", `"issuer":"elsewhere"`, func(ctx context.Context) (string, error) {
 			return o.profileID, o.TrustedTokens.Delete(ctx, o.Env, o.profileID)
 		}},
-		{"oauth.provider.set", `"provider":"github"`, func(ctx context.Context) (string, error) {
+		{"oauth.provider.set", `"changed":["client_id","client_secret"]`, func(ctx context.Context) (string, error) {
 			o.secrets["client secret at a provider"] = "what-github-gave"
 			return "", o.OAuth.Set(ctx, o.Env, "github", &provider.Credentials{ClientID: "me", ClientSecret: "what-github-gave"})
 		}},
@@ -136,6 +136,10 @@ func (o *operator) ruleChanges() []operated {
 			o.secrets["private key"] = privateKey(o.t)
 			return "", o.OAuth.Set(ctx, o.Env, "apple", &provider.Credentials{ClientID: "com.example.app", TeamID: "TEAM123456", KeyID: "KEY1234567", PrivateKey: o.secrets["private key"]})
 		}},
+		{"oauth.provider.disable", `"provider":"apple"`, func(ctx context.Context) (string, error) {
+			return "", o.OAuth.Enable(ctx, o.Env, "apple", false)
+		}},
+		{"oauth.provider.enable", `"provider":"apple"`, func(ctx context.Context) (string, error) { return "", o.OAuth.Enable(ctx, o.Env, "apple", true) }},
 		{"oauth.provider.remove", `"provider":"apple"`, func(ctx context.Context) (string, error) { return "", o.OAuth.Remove(ctx, o.Env, "apple") }},
 	}
 }
@@ -332,13 +336,14 @@ func TestWhatChangesNothingIsInNoLog(t *testing.T) {
 		ctx, env := event.WithOperator(t.Context(), "ada"), o.Env
 		jwt := project.JWTTemplate{Type: jwttemplate.M2M, Content: `{"a": "b"}`}
 		look := template.Template{ID: "look", Prebuilt: &template.Style{ButtonColor: "#112233"}}
-		status := m2m.Active
+		status, discord := m2m.Active, &provider.Credentials{ClientID: "me", ClientSecret: "mine"}
 		var client *m2m.Client
 		var profile *trusted.Profile
 		for what, err := range map[string]error{
 			"policy": o.Projects.SetPolicy(ctx, env.ID, policyOf(t, roles)), "template of JWTs": o.Projects.SetJWTTemplate(ctx, env.ID, jwt),
 			"template of mails": o.Templates.Save(ctx, env.ProjectID, look), "default": o.Templates.SetDefault(ctx, env.ProjectID, template.Prebuilt, "look"),
-			"client": func() (err error) { client, _, err = o.M2M.Create(ctx, env, m2m.NewClient{}); return err }(),
+			"provider": o.OAuth.Set(ctx, env, "discord", discord),
+			"client":   func() (err error) { client, _, err = o.M2M.Create(ctx, env, m2m.NewClient{}); return err }(),
 			"profile": func() (err error) {
 				profile, err = o.TrustedTokens.Create(ctx, env, trusted.Profile{Name: "E", Issuer: "e", Audience: "a", AttributeMapping: map[string]string{"email": "email", "token_id": "jti"}}, string(elsewhere().PEM(t)))
 				return err
@@ -354,6 +359,7 @@ func TestWhatChangesNothingIsInNoLog(t *testing.T) {
 			"the setting that is": o.set(ctx, "session.algorithm", project.ES256), "the policy that is": o.Projects.SetPolicy(ctx, env.ID, policyOf(t, roles)),
 			"the JWT template that is": o.Projects.SetJWTTemplate(ctx, env.ID, jwt), "the template that is": o.Templates.Save(ctx, env.ProjectID, look),
 			"the default that is": o.Templates.SetDefault(ctx, env.ProjectID, template.Prebuilt, "look"), "no default": o.Templates.UnsetDefault(ctx, env.ProjectID, delivery.Login),
+			"the provider that is": o.OAuth.Set(ctx, env, "discord", discord), "the switch that is": o.OAuth.Enable(ctx, env, "discord", true),
 			"the client that is": func() error {
 				_, err := o.M2M.Update(ctx, env, client.ClientID, m2m.Changes{Status: &status})
 				return err
@@ -391,6 +397,7 @@ func (o *operator) refused(ctx context.Context) map[string]func() error {
 		"JWT template":    func() error { return p.RemoveJWTTemplate(ctx, env.ID, jwttemplate.Session) },
 		"profile":         func() error { return o.TrustedTokens.Delete(ctx, env, "none") },
 		"provider":        func() error { return o.OAuth.Remove(ctx, env, "github") },
+		"switch":          func() error { return o.OAuth.Enable(ctx, env, "github", false) },
 		"sender":          func() error { return o.App.Messages.RemoveSender(ctx, env, "none") },
 		"template":        func() error { return o.Templates.Delete(ctx, env.ProjectID, "none") },
 		"default":         func() error { return o.Templates.Delete(ctx, env.ProjectID, "look") },

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gatehouse/internal/apierr"
@@ -161,18 +162,19 @@ func (s *Service) Set(ctx context.Context, env *project.Environment, name string
 	if err != nil {
 		return err
 	}
-	return s.configure(ctx, env, "oauth.provider.set", name, func(tx *store.Tx) error {
-		list, err := readProviders(tx, env.ID)
-		if err != nil {
-			return err
-		}
-		next := &ProviderInfo{Name: name, ClientID: c.ClientID, Enabled: true, sealed: sealed}
-		for _, was := range list {
-			if was.Name == name {
-				next.Enabled = was.Enabled
+	return s.configure(ctx, env, "oauth.provider.set", name, func(tx *store.Tx, was *ProviderInfo) (map[string]any, error) {
+		next, old := &ProviderInfo{Name: name, ClientID: c.ClientID, Enabled: true, sealed: sealed}, &provider.Credentials{}
+		if was != nil {
+			next.Enabled = was.Enabled
+			if readable, err := s.open(env, was); err == nil { // or else all of it is new
+				old = readable
 			}
 		}
-		return writeProvider(tx, env.ID, next)
+		changed, err := event.Changed(old, c)
+		if err != nil || len(changed) == 0 {
+			return nil, err
+		}
+		return map[string]any{"changed": changed}, writeProvider(tx, env.ID, next)
 	})
 }
 
@@ -183,8 +185,11 @@ func (s *Service) Enable(ctx context.Context, env *project.Environment, name str
 	if on {
 		what = "oauth.provider.enable"
 	}
-	return s.configure(ctx, env, what, name, func(tx *store.Tx) error {
-		return existing(switchProvider(tx, env.ID, name, on))
+	return s.configure(ctx, env, what, name, func(tx *store.Tx, was *ProviderInfo) (map[string]any, error) {
+		if was != nil && was.Enabled == on {
+			return nil, nil
+		}
+		return map[string]any{}, existing(switchProvider(tx, env.ID, name, on))
 	})
 }
 
@@ -196,8 +201,8 @@ const forgetBatch = 500
 // it, which nobody can use any more. What it does not come to is left to
 // PurgeTokens. The accounts of users stay.
 func (s *Service) Remove(ctx context.Context, env *project.Environment, name string) error {
-	err := s.configure(ctx, env, "oauth.provider.remove", name, func(tx *store.Tx) error {
-		return existing(deleteProvider(tx, env.ID, name))
+	err := s.configure(ctx, env, "oauth.provider.remove", name, func(tx *store.Tx, _ *ProviderInfo) (map[string]any, error) {
+		return map[string]any{}, existing(deleteProvider(tx, env.ID, name))
 	})
 	if err != nil {
 		return err
@@ -225,12 +230,24 @@ func existing(n int64, err error) error {
 }
 
 // configure makes a change that all nodes follow, this one before it returns.
-func (s *Service) configure(ctx context.Context, env *project.Environment, what, name string, change func(*store.Tx) error) error {
+// change sees how the provider is set up, nil where it is not, and returns what
+// the event says of the change; nil says that there was none.
+func (s *Service) configure(ctx context.Context, env *project.Environment, what, name string, change func(*store.Tx, *ProviderInfo) (map[string]any, error)) error {
 	return s.Projects.Configure(ctx, func(tx *store.Tx) error {
-		if err := change(tx); err != nil {
+		list, err := readProviders(tx, env.ID)
+		if err != nil {
 			return err
 		}
-		return event.Emit(tx, env.Kind, event.Event{EnvironmentID: env.ID, Type: what, Details: map[string]any{"provider": name}})
+		var was *ProviderInfo
+		if at := slices.IndexFunc(list, func(i *ProviderInfo) bool { return i.Name == name }); at >= 0 {
+			was = list[at]
+		}
+		details, err := change(tx, was)
+		if err != nil || details == nil {
+			return err
+		}
+		details["provider"] = name
+		return event.Emit(tx, env.Kind, event.Event{EnvironmentID: env.ID, Type: what, Details: details})
 	})
 }
 
