@@ -235,6 +235,7 @@ CREATE TABLE oauth_provider_tokens (
   updated_at bigint NOT NULL,
   CONSTRAINT oauth_provider_tokens_pkey PRIMARY KEY (environment_id, registration_id)
 );
+CREATE INDEX oauth_provider_tokens_provider ON oauth_provider_tokens USING btree (environment_id, provider);
 CREATE INDEX oauth_provider_tokens_user ON oauth_provider_tokens USING btree (environment_id, user_id);
 
 CREATE TABLE oauth_providers (

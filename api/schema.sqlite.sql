@@ -230,6 +230,7 @@ CREATE TABLE oauth_provider_tokens (
   updated_at BIGINT NOT NULL,
   PRIMARY KEY (environment_id, registration_id)
 );
+CREATE INDEX oauth_provider_tokens_provider ON oauth_provider_tokens (environment_id, provider);
 CREATE INDEX oauth_provider_tokens_user ON oauth_provider_tokens (environment_id, user_id);
 
 CREATE TABLE oauth_providers (
