@@ -65,13 +65,13 @@ func newLogger(w io.Writer, format, level string) *slog.Logger {
 
 // tuneCollector lets the heap grow to three times what is alive instead of
 // twice, unless the operator has an opinion: little is alive, so collecting
-// less often costs a few megabytes and gives requests the time. Not while
-// passwords are hashed, which takes far more of both.
+// less often costs a few megabytes and gives requests the time. While passwords are
+// hashed, which takes far more of both, it grows by half.
 func tuneCollector() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	const usual, sparing = 200, 100
+	const usual, sparing = 200, 50
 	debug.SetGCPercent(usual)
 	passhash.WhileHeld(func(held bool) {
 		if held {

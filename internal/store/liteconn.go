@@ -66,11 +66,11 @@ func (c *liteConn) configure(readers int) error {
 }
 
 // cacheKilobytes is how much of the file a connection may keep in memory. A
-// page that is not there costs a system call: with 100,000 users of which
-// 1,000 are busy, a look-up took 9 us with 16 MB and 16 us with 8 MB. All
-// readers together keep at most 128 MB, or 4 MB each.
+// page that is not there costs a system call: with 100,000 users of which 1,000
+// are busy, all that look-ups need fits in 8 MB, and half as much again is for
+// those who have more. All readers together keep at most 128 MB, or 4 MB each.
 func cacheKilobytes(readers int) int {
-	const most, all, least = 16 << 10, 128 << 10, 4 << 10
+	const most, all, least = 12 << 10, 128 << 10, 4 << 10
 	return max(least, min(most, all/max(1, readers)))
 }
 

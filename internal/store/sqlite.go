@@ -48,7 +48,8 @@ func openSQLite(_ context.Context, o *Options, path string) (backend, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	db.readers = newReaders(path, max(4, 2*runtime.GOMAXPROCS(0)))
+	// More would keep the same pages in memory once more, and read no faster.
+	db.readers = newReaders(path, 1+2*runtime.GOMAXPROCS(0))
 	db.writer = newWriter(db, conn)
 	db.log = newCheckpointer(db)
 	return db, nil
