@@ -86,8 +86,12 @@ func (d *data) withServer(server config.Server, f func(ctx context.Context, a *a
 	return errors.Join(f(ctx, a), a.Close())
 }
 
-// systemUser is the name that the machine has for whoever runs the command.
+// systemUser is the name that the machine has for whoever runs the command, and
+// not for whom they became to run it.
 func systemUser() (string, error) {
+	if name := os.Getenv("SUDO_USER"); name != "" {
+		return name, nil
+	}
 	me, err := user.Current()
 	if err != nil {
 		return "", err
