@@ -63,6 +63,14 @@ func (o *operator) environmentChanges() []operated {
 		{"config.change", `"sdk.basic.domains"`, func(ctx context.Context) (string, error) {
 			return "", p.RemoveDomain(ctx, env, "https://app.example.com")
 		}},
+		{"config.change", `"settings":{"crypto_wallets.ethereum_rpc_urls":{}}`, func(ctx context.Context) (string, error) {
+			o.secrets["key of a node"] = "what-the-node-was-paid-for"
+			return "", o.set(ctx, "crypto_wallets.ethereum_rpc_urls", `{"1":"https://node.example.com/v2/`+o.secrets["key of a node"]+`"}`)
+		}},
+		{"config.change", `"settings":{"session_migration.userinfo_url":{}}`, func(ctx context.Context) (string, error) {
+			o.secrets["key of an address"] = "what-the-product-before-wants"
+			return "", o.set(ctx, "session_migration.userinfo_url", "https://before.example.com/userinfo?key="+o.secrets["key of an address"])
+		}},
 		{"secret.create", "", func(ctx context.Context) (string, error) {
 			k, value, err := p.CreateSecret(ctx, env)
 			o.secretID, o.secrets["secret"] = k.ID, value

@@ -86,12 +86,8 @@ func (d *data) withServer(server config.Server, f func(ctx context.Context, a *a
 	return errors.Join(f(ctx, a), a.Close())
 }
 
-// systemUser is the name that the machine has for whoever runs the command, and
-// not for whom they became to run it.
+// systemUser is the name that the machine has for whoever runs the command.
 func systemUser() (string, error) {
-	if name := os.Getenv("SUDO_USER"); name != "" {
-		return name, nil
-	}
 	me, err := user.Current()
 	if err != nil {
 		return "", err
@@ -100,11 +96,16 @@ func systemUser() (string, error) {
 }
 
 // operator names whoever runs the command in the audit log: by the number where
-// the machine has no name, as in a container that has no list of users.
+// the machine has no name, as in a container that has no list of users, and with
+// whom sudo says to be behind the account, which is a word of the environment.
 func operator() string {
 	name, err := systemUser()
 	if err != nil {
-		return fmt.Sprintf("uid %d", os.Getuid())
+		name = fmt.Sprintf("uid %d", os.Getuid())
+	}
+	const longest = 64 // more than a name of an account has on any system
+	if behind := os.Getenv("SUDO_USER"); behind != "" && behind != name && len(behind) <= longest {
+		name += " (sudo by " + behind + ")"
 	}
 	return name
 }

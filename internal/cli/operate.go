@@ -104,9 +104,10 @@ func (c *purgeCommand) Run(t *Terminal) error {
 		if err != nil {
 			return err
 		}
-		return c.say(t, p, "Removed %s, %s, %s, %s, %s and %s; brought %s up to date.", plural(p.Sessions, "session", "sessions"),
+		return c.say(t, p, "Removed %s, %s, %s, %s, %s, %s and %s; brought %s up to date.", plural(p.Sessions, "session", "sessions"),
 			plural(p.Challenges, "challenge", "challenges"), plural(p.Events, "event", "events"), plural(p.Jobs, "job", "jobs"),
-			plural(p.Limits, "rate limit", "rate limits"), plural(p.Messages, "kept message", "kept messages"), plural(p.Users, "user", "users"))
+			plural(p.Limits, "rate limit", "rate limits"), plural(p.Messages, "kept message", "kept messages"),
+			plural(p.Tokens, "provider token", "provider tokens"), plural(p.Users, "user", "users"))
 	})
 }
 

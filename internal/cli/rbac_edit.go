@@ -145,7 +145,7 @@ func (g *grants) apply(p *project.Policy, whose string, description *string, per
 	}
 	var offered []project.PolicyPermission
 	for _, r := range p.Resources {
-		offered = append(offered, project.PolicyPermission{ResourceID: r.ResourceID, Actions: append([]string{everyAction}, r.Actions...)})
+		offered = append(offered, project.PolicyPermission{ResourceID: r.ResourceID, Actions: append([]string{project.EveryAction}, r.Actions...)})
 	}
 	for _, text := range g.Grant {
 		one, err := readPermission(text, offered, false)
@@ -158,9 +158,6 @@ func (g *grants) apply(p *project.Policy, whose string, description *string, per
 	return nil
 }
 
-// everyAction stands for all actions of a resource in a permission.
-const everyAction = "*"
-
 // granted is the list with a permission more.
 func granted(held []project.PolicyPermission, one project.PolicyPermission) []project.PolicyPermission {
 	at := ofResource(held, one.ResourceID)
@@ -168,8 +165,8 @@ func granted(held []project.PolicyPermission, one project.PolicyPermission) []pr
 		return append(held, one)
 	}
 	switch now := held[at].Actions; {
-	case slices.Equal(now, []string{everyAction}):
-	case slices.Equal(one.Actions, []string{everyAction}):
+	case slices.Equal(now, []string{project.EveryAction}):
+	case slices.Equal(one.Actions, []string{project.EveryAction}):
 		held[at].Actions = one.Actions
 	default:
 		for _, action := range one.Actions {
@@ -195,7 +192,7 @@ func revoked(whose string, held []project.PolicyPermission, one project.PolicyPe
 		switch {
 		case n >= 0:
 			left = slices.Delete(left, n, n+1)
-		case slices.Contains(left, everyAction):
+		case slices.Contains(left, project.EveryAction):
 			return nil, fmt.Errorf("the %s has every action on the resource %s: take all of them with --revoke %s, and --grant what it keeps", whose, one.ResourceID, one.ResourceID)
 		default:
 			return nil, fmt.Errorf("the %s has no permission for the action %s on the resource %s", whose, action, one.ResourceID)

@@ -131,6 +131,10 @@ func (s *Service) RemoveSender(ctx context.Context, env *project.Environment, se
 		if err != nil {
 			return err
 		}
+		at := slices.IndexFunc(list, func(i *SenderInfo) bool { return i.ID == senderID })
+		if at < 0 {
+			return errSenderNotFound
+		}
 		n, err := deleteSender(tx, env.ID, senderID)
 		if err == nil && n == 0 {
 			err = errSenderNotFound
@@ -138,7 +142,6 @@ func (s *Service) RemoveSender(ctx context.Context, env *project.Environment, se
 		if err != nil {
 			return err
 		}
-		at := slices.IndexFunc(list, func(i *SenderInfo) bool { return i.ID == senderID })
 		return senderEvent(tx, env, "sender.delete", list[at])
 	})
 	if err == nil {

@@ -75,11 +75,11 @@ func (s *Service) Configure(ctx context.Context, f func(*store.Tx) error) error 
 	return s.Refresh(ctx)
 }
 
-// settingChange is what was in force of a setting and what is. Settings hold no
-// secrets: those are kept elsewhere, hashed or sealed.
+// settingChange is what was in force of a setting and what is, nothing of one
+// that may hold a key.
 type settingChange struct {
-	From json.RawMessage `json:"from"`
-	To   json.RawMessage `json:"to"`
+	From json.RawMessage `json:"from,omitempty"`
+	To   json.RawMessage `json:"to,omitempty"`
 }
 
 // settingsEvent says which settings differ, by their paths; nil when none does.
@@ -88,7 +88,11 @@ type settingChange struct {
 func settingsEvent(was, is []Setting) *event.Event {
 	changed := map[string]settingChange{}
 	for i := range is {
-		if is[i].IsDefault != was[i].IsDefault || !bytes.Equal(is[i].Value, was[i].Value) {
+		switch {
+		case is[i].IsDefault == was[i].IsDefault && bytes.Equal(is[i].Value, was[i].Value):
+		case is[i].unlogged:
+			changed[is[i].Path] = settingChange{}
+		default:
 			changed[is[i].Path] = settingChange{was[i].Value, is[i].Value}
 		}
 	}

@@ -12,6 +12,8 @@ type Setting struct {
 	Path      string          `json:"path"` // as Config.Set takes it: "session.algorithm"
 	Value     json.RawMessage `json:"value"`
 	IsDefault bool            `json:"is_default"`
+
+	unlogged bool // it may hold a key: services that sell access put one into addresses
 }
 
 // Settings lists all settings with their values in force, in the order of the
@@ -41,7 +43,8 @@ func settings(prefix string, inForce, stored reflect.Value, list *[]Setting) err
 		if bytes.Equal(value, []byte("null")) {
 			value = []byte("[]")
 		}
-		*list = append(*list, Setting{Path: path, Value: value, IsDefault: stored.Field(i).IsZero()})
+		unlogged := inForce.Type().Field(i).Tag.Get("log") == "-"
+		*list = append(*list, Setting{Path: path, Value: value, IsDefault: stored.Field(i).IsZero(), unlogged: unlogged})
 	}
 	return nil
 }

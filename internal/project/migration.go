@@ -9,7 +9,7 @@ import (
 // SessionMigrationConfig says who knows the sessions of the product that people
 // were signed in with before.
 type SessionMigrationConfig struct {
-	UserInfoURL string `json:"userinfo_url"` // the UserInfo endpoint of the product before this one, asked whose its access tokens are; empty: none are taken
+	UserInfoURL string `json:"userinfo_url" log:"-"` // the UserInfo endpoint of the product before this one, asked whose its access tokens are; empty: none are taken
 }
 
 func (c *Config) checkSessionMigration(kind id.Env) error {

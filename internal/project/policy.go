@@ -44,8 +44,8 @@ type PolicyScope struct {
 // DefaultRole is held by every user without being assigned.
 const DefaultRole = "stytch_user"
 
-// everyAction stands for all actions on a resource, those to come included.
-const everyAction = "*"
+// EveryAction stands for all actions on a resource, those to come included.
+const EveryAction = "*"
 
 // roleSet holds roles by their places in the policy.
 type roleSet map[string]int
@@ -90,7 +90,7 @@ func (p *Policy) index() {
 		p.places[r.RoleID] = place
 		for _, g := range r.Permissions {
 			for _, action := range g.Actions {
-				if action == everyAction {
+				if action == EveryAction {
 					add(p.every, g.ResourceID, r.RoleID, place)
 				}
 				add(p.exact, permissionKey{g.ResourceID, action}, r.RoleID, place)

@@ -62,7 +62,11 @@ func (s *Service) SetPolicy(ctx context.Context, envID string, p Policy) error {
 // may run twice.
 func (s *Service) ChangePolicy(ctx context.Context, envID string, f func(*Policy) error) error {
 	return s.change(ctx, envID, func(tx *store.Tx, env *Environment) (*event.Event, error) {
-		p, err := readPolicy(tx, envID)
+		was, err := json.Marshal(env.Policy())
+		if err != nil {
+			return nil, err
+		}
+		p, err := storedPolicy(was)
 		if err != nil {
 			return nil, err
 		}
@@ -80,8 +84,8 @@ func (s *Service) ChangePolicy(ctx context.Context, envID string, f func(*Policy
 		if len(document) > maxPolicyBytes {
 			return nil, errPolicySize
 		}
-		if was, err := json.Marshal(env.Policy()); err != nil || bytes.Equal(was, document) {
-			return nil, err
+		if bytes.Equal(was, document) {
+			return nil, nil
 		}
 		return policyEvent(env.Policy(), next), writePolicy(tx, envID, document)
 	})
@@ -143,7 +147,7 @@ func (r *PolicyResource) check(others map[string][]string) error {
 	}
 	for i, action := range r.Actions {
 		switch {
-		case action == everyAction:
+		case action == EveryAction:
 			return errWildcardAction.WithMessage("The resource %q cannot have \"*\" among its actions: in a permission it stands for all of them.", r.ResourceID)
 		case !isPolicyName(action):
 			return errAction.WithMessage("The resource %q has the action %q. An action has 1 to %d letters, digits and . _ - : /.", r.ResourceID, shortened(action), maxPolicyName)
@@ -197,9 +201,9 @@ func checkPermissions(what, name string, list []PolicyPermission, actions map[st
 		}
 		for i, action := range g.Actions {
 			switch {
-			case action == everyAction && len(g.Actions) > 1:
+			case action == EveryAction && len(g.Actions) > 1:
 				return errWildcardOthers.WithMessage("The %s %q has a permission for the resource %q with \"*\" and other actions. \"*\" stands for every action, so it stands alone.", what, name, g.ResourceID)
-			case action == everyAction:
+			case action == EveryAction:
 			case !slices.Contains(known, action):
 				return errUnknownAction.WithMessage("The %s %q has a permission for the action %q, which the resource %q does not have. Add the action to the resource, or take it from the permission.", what, name, shortened(action), g.ResourceID)
 			case slices.Contains(g.Actions[:i], action):

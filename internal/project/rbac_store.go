@@ -2,7 +2,6 @@ package project
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"gatehouse/internal/jwttemplate"
@@ -20,27 +19,19 @@ func readPolicies(tx *store.Tx, s *snapshot) error {
 		if err := rows.Scan(&env, &document); err != nil {
 			return err
 		}
-		if s.byID[env].policy, err = storedPolicy(document); err != nil {
+		p, err := storedPolicy(document)
+		if err != nil {
 			return fmt.Errorf("policy of %s: %w", env, err)
+		}
+		if e := s.known(env); e != nil {
+			e.policy = p
 		}
 	}
 	return rows.Err()
 }
 
-// readPolicy reads one policy for a change: nobody else has what it returns.
-func readPolicy(tx *store.Tx, envID string) (*Policy, error) {
-	var document string
-	err := tx.QueryRow(`SELECT document FROM rbac_policies WHERE environment_id = $1`, envID).Scan(&document)
-	if errors.Is(err, store.ErrNoRows) {
-		return (&Policy{}).completed(), nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return storedPolicy(document)
-}
-
-func storedPolicy(document string) (*Policy, error) {
+// storedPolicy reads a policy that nobody else has.
+func storedPolicy[T string | []byte](document T) (*Policy, error) {
 	p := &Policy{}
 	if err := json.Unmarshal([]byte(document), p); err != nil {
 		return nil, err
@@ -70,7 +61,10 @@ func readJWTTemplates(tx *store.Tx, s *snapshot) error {
 		}
 		t.UpdatedAt = store.Time(updated)
 		t.parsed, t.broken = jwttemplate.Parse(t.Type, t.Content)
-		e := s.byID[env]
+		e := s.known(env)
+		if e == nil {
+			continue
+		}
 		if e.jwtTemplates == nil {
 			e.jwtTemplates = map[jwttemplate.Kind]*JWTTemplate{}
 		}

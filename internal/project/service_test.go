@@ -209,3 +209,28 @@ func TestConcurrentChangesAreNotLost(t *testing.T) {
 		}
 	})
 }
+
+// On PostgreSQL a change sees rows of an environment that is committed between
+// two of its queries.
+func TestChangesBesideNewEnvironments(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB, _ *storetest.Clock) {
+		ctx := context.Background()
+		s, env := created(t, db)
+		const times = 60
+		var wait sync.WaitGroup
+		wait.Go(func() {
+			for i := range times {
+				if _, _, err := s.CreateProject(ctx, fmt.Sprint("Project ", i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		for i := range times {
+			err := s.ChangeConfig(ctx, env.ID, func(_ id.Env, c *Config) error { c.UserLock.Threshold = 1 + i; return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		wait.Wait()
+	})
+}

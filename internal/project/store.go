@@ -62,6 +62,10 @@ func readEnvironments(tx *store.Tx, s *snapshot) error {
 	return rows.Err()
 }
 
+// known returns an environment that was there when environments were read. What
+// changes something sees, on PostgreSQL, the rows of one that is made meanwhile.
+func (s *snapshot) known(envID string) *Environment { return s.byID[envID] }
+
 func readSecrets(tx *store.Tx, s *snapshot) error {
 	rows, err := tx.Query(`SELECT environment_id, id, hash, last_four, created_at FROM secrets ORDER BY created_at, id`)
 	if err != nil {
@@ -77,8 +81,10 @@ func readSecrets(tx *store.Tx, s *snapshot) error {
 			return err
 		}
 		k.CreatedAt = store.Time(created)
-		s.bySecret[string(hash)] = s.byID[env]
-		s.byID[env].Secrets = append(s.byID[env].Secrets, k)
+		if e := s.known(env); e != nil {
+			s.bySecret[string(hash)] = e
+			e.Secrets = append(e.Secrets, k)
+		}
 	}
 	return rows.Err()
 }
@@ -97,8 +103,10 @@ func readPublicTokens(tx *store.Tx, s *snapshot) error {
 			return err
 		}
 		p.CreatedAt = store.Time(created)
-		s.byToken[p.Token] = s.byID[env]
-		s.byID[env].PublicTokens = append(s.byID[env].PublicTokens, p)
+		if e := s.known(env); e != nil {
+			s.byToken[p.Token] = e
+			e.PublicTokens = append(e.PublicTokens, p)
+		}
 	}
 	return rows.Err()
 }
@@ -120,7 +128,9 @@ func readRedirectURLs(tx *store.Tx, s *snapshot) error {
 			return fmt.Errorf("redirect URL %s: %w", r.ID, err)
 		}
 		r.CreatedAt = store.Time(created)
-		s.byID[env].RedirectURLs = append(s.byID[env].RedirectURLs, r)
+		if e := s.known(env); e != nil {
+			e.RedirectURLs = append(e.RedirectURLs, r)
+		}
 	}
 	return rows.Err()
 }

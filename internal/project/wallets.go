@@ -11,7 +11,7 @@ import (
 // CryptoWalletsConfig says how wallets are checked that are contracts and not
 // keys (EIP-1271). Without a node nobody signs in with one.
 type CryptoWalletsConfig struct {
-	EthereumRPCURLs RPCURLs `json:"ethereum_rpc_urls"` // nodes that are asked whether a contract signed, by chain id: {"1":"https://..."}
+	EthereumRPCURLs RPCURLs `json:"ethereum_rpc_urls" log:"-"` // nodes that are asked whether a contract signed, by chain id: {"1":"https://..."}
 }
 
 // RPCURLs are addresses of nodes by chain id.

@@ -119,7 +119,7 @@ func (s *Service) open(env *project.Environment, info *ProviderInfo) (*provider.
 // List returns the providers that an environment has set up, by name.
 func (s *Service) List(ctx context.Context, env *project.Environment) (list []*ProviderInfo, err error) {
 	err = s.DB.View(ctx, func(tx *store.Tx) error {
-		list, err = readProviders(tx, env.ID)
+		list, err = readProviders(tx, env.ID, "")
 		return err
 	})
 	return list, err
@@ -234,7 +234,7 @@ func existing(n int64, err error) error {
 // the event says of the change; nil says that there was none.
 func (s *Service) configure(ctx context.Context, env *project.Environment, what, name string, change func(*store.Tx, *ProviderInfo) (map[string]any, error)) error {
 	return s.Projects.Configure(ctx, func(tx *store.Tx) error {
-		list, err := readProviders(tx, env.ID)
+		list, err := readProviders(tx, env.ID, tx.ForUpdate())
 		if err != nil {
 			return err
 		}

@@ -6,9 +6,11 @@ import (
 	"gatehouse/internal/store"
 )
 
-func readProviders(tx *store.Tx, envID string) ([]*ProviderInfo, error) {
+// readProviders reads the providers of an environment. lock is tx.ForUpdate() for
+// whoever changes one, so that two follow one another.
+func readProviders(tx *store.Tx, envID, lock string) ([]*ProviderInfo, error) {
 	rows, err := tx.Query(`SELECT provider, client_id, enabled, sealed, created_at, updated_at FROM oauth_providers
-		WHERE environment_id = $1 ORDER BY provider`, envID)
+		WHERE environment_id = $1 ORDER BY provider`+lock, envID)
 	if err != nil {
 		return nil, err
 	}
