@@ -67,11 +67,15 @@ func (c *liteConn) configure(readers int) error {
 
 // cacheKilobytes is how much of the file a connection may keep in memory. A
 // page that is not there costs a system call: with 100,000 users of which 1,000
-// are busy, all that look-ups need fits in 8 MB, and half as much again is for
-// those who have more. All readers together keep at most 128 MB, or 4 MB each.
+// are busy, all that look-ups need fits in 8 MB, while one that writes, which
+// changes indexes all over, read less with 12 MB than with 6. All readers together
+// keep at most 128 MB, or 4 MB each.
 func cacheKilobytes(readers int) int {
-	const most, all, least = 12 << 10, 128 << 10, 4 << 10
-	return max(least, min(most, all/max(1, readers)))
+	const writer, most, all, least = 12 << 10, 8 << 10, 128 << 10, 4 << 10
+	if readers == writes {
+		return writer
+	}
+	return max(least, min(most, all/readers))
 }
 
 const loadKilobytes = 64 << 10
