@@ -48,7 +48,7 @@ func openSQLite(_ context.Context, o *Options, path string) (backend, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	// More would keep the same pages in memory once more, and read no faster.
+	// Each keeps pages of its own. A few more than cores are for those that wait.
 	db.readers = newReaders(path, 1+2*runtime.GOMAXPROCS(0))
 	db.writer = newWriter(db, conn)
 	db.log = newCheckpointer(db)
