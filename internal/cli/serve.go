@@ -73,8 +73,8 @@ func tuneCollector() {
 	}
 	const usual, sparing = 200, 50
 	debug.SetGCPercent(usual)
-	passhash.WhileHeld(func(held bool) {
-		if held {
+	passhash.WhileHashing(func(on bool) {
+		if on {
 			debug.SetGCPercent(sparing)
 		} else {
 			debug.SetGCPercent(usual)

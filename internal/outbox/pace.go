@@ -12,9 +12,9 @@ import (
 const (
 	beat = 25 * time.Millisecond
 	// perBeat is how many jobs begin in a beat beside requests, for each core:
-	// 1,200 a second. What is late is not caught up on, so a core that has more
+	// 1,000 a second. What is late is not caught up on, so a core that has more
 	// to do than it can gets fewer.
-	perBeat = 30
+	perBeat = 25
 	// calmBelow is how many requests in a beat nobody makes way for: about a
 	// hundred a second.
 	calmBelow = 3
@@ -44,8 +44,8 @@ func (p *pace) rest() { p.next, p.left = nil, share() }
 // share is how many jobs may begin in a beat beside requests.
 func share() int { return perBeat * cores }
 
-// cores is GOMAXPROCS as the process began. Later it is more: password hashes
-// make room for themselves (package passhash).
+// cores is GOMAXPROCS as the process began. It is more at times, since password
+// hashes make room for themselves (package passhash).
 var cores = runtime.GOMAXPROCS(0)
 
 // began notes that jobs have begun, with which the beats begin.

@@ -3,7 +3,6 @@ package passhash
 import (
 	"encoding/binary"
 	"sync"
-	"time"
 	_ "unsafe" // for the linknames below
 
 	"golang.org/x/crypto/blake2b"
@@ -40,36 +39,14 @@ const (
 	modeArgon2id = 2
 )
 
-const (
-	maxReused = 64 << 10        // blocks: 64 MiB; more is not kept for the next hash
-	keptFor   = 5 * time.Second // after the last hash
-)
+const maxReused = 64 << 10 // blocks: 64 MiB; more is not kept for the next hash
 
 // spare is memory that waits for the next hash: as much as hashes have run at
-// once, and none when nobody has hashed for a while.
+// once, and none when a rush is over.
 var spare struct {
 	mu   sync.Mutex
 	list []pages
-	idle *time.Timer
 	lent uint64 // blocks, since the process began: what all hashes so far have cost
-	held bool   // some, by a hash or for the next one
-	told func(held bool)
-}
-
-// WhileHeld has f told when hashes begin to hold memory, and when they have given
-// it back, some seconds after the last of them.
-func WhileHeld(f func(held bool)) {
-	spare.mu.Lock()
-	defer spare.mu.Unlock()
-	spare.told = f
-}
-
-// hold notes whether memory is held. The caller has the lock.
-func hold(held bool) {
-	if spare.held != held && spare.told != nil {
-		spare.told(held)
-	}
-	spare.held = held
 }
 
 // deriveKey is Argon2 in memory that earlier hashes have used.
@@ -92,7 +69,6 @@ func deriveKey(mode int, password, salt []byte, p Params, keyLen uint32) []byte 
 func takeMemory(n uint32) pages {
 	spare.mu.Lock()
 	spare.lent += uint64(n)
-	hold(true)
 	var m pages
 	if last := len(spare.list) - 1; last >= 0 {
 		m, spare.list = spare.list[last], spare.list[:last]
@@ -114,11 +90,6 @@ func keepMemory(m pages) {
 	spare.mu.Lock()
 	defer spare.mu.Unlock()
 	spare.list = append(spare.list, m)
-	if spare.idle == nil {
-		spare.idle = time.AfterFunc(keptFor, freeMemory)
-	} else {
-		spare.idle.Reset(keptFor)
-	}
 }
 
 // freeMemory gives back what is spare.
@@ -129,7 +100,6 @@ func freeMemory() {
 		m.free()
 	}
 	spare.list = nil
-	hold(false)
 }
 
 // firstBlocks fills the first two blocks of each lane (RFC 9106, section 3.2,

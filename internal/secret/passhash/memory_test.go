@@ -3,7 +3,6 @@ package passhash
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"testing"
 
 	"golang.org/x/crypto/argon2"
@@ -24,22 +23,5 @@ func TestReusedMemoryChangesNothing(t *testing.T) {
 				t.Errorf("%+v: Argon2i of %d bytes is %x, want %x", p, length, got, want)
 			}
 		}
-	}
-}
-
-// Hashes hold memory from the first on, until it is given back for all of them.
-func TestWhileHeldHearsOfTheFirstAndTheLast(t *testing.T) {
-	freeMemory()
-	var told []bool
-	WhileHeld(func(held bool) { told = append(told, held) })
-	defer WhileHeld(nil)
-	small := Params{MemoryKiB: 64, Iterations: 1, Parallelism: 1}
-	for range 3 {
-		deriveKey(modeArgon2id, []byte("password"), []byte("salt salt"), small, 32)
-	}
-	freeMemory()
-	freeMemory()
-	if !slices.Equal(told, []bool{true, false}) {
-		t.Errorf("told %v", told)
 	}
 }

@@ -2,7 +2,6 @@ package passhash
 
 import (
 	"context"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -37,27 +36,16 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// cores is GOMAXPROCS as the process began: the cores it may use.
-var cores = runtime.GOMAXPROCS(0)
-
-// makeRoom gives the Go scheduler one P more for each hash. A hash that runs
-// holds its P for milliseconds at a time; with as many others as there are
-// cores, no request waits for one of them.
-func makeRoom(hashes int) {
-	if want := cores + hashes; runtime.GOMAXPROCS(0) < want {
-		runtime.GOMAXPROCS(want)
-	}
-}
-
 // queue lets a few calls run at once and some more wait for their turn.
 type queue struct {
 	limits  Limits
+	rush    rush
 	slots   chan struct{} // one element for each call that runs; the runtime wakes senders in order
 	waiting atomic.Int64
 }
 
 func newQueue(l Limits) *queue {
-	return &queue{limits: l, slots: make(chan struct{}, l.Concurrent)}
+	return &queue{limits: l, rush: rush{turn: room(l.Concurrent)}, slots: make(chan struct{}, l.Concurrent)}
 }
 
 // do runs f when it is this call's turn. What runs cannot be interrupted: the
@@ -70,7 +58,7 @@ func (q *queue) do(ctx context.Context, f func()) error {
 		return err
 	}
 	defer func() { <-q.slots }()
-	f()
+	q.rush.run(f)
 	return nil
 }
 

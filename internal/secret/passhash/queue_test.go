@@ -3,7 +3,6 @@ package passhash
 import (
 	"context"
 	"errors"
-	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -153,14 +152,5 @@ func TestDefaultLimitsFollowTheCores(t *testing.T) {
 	set := Limits{Concurrent: 3, Waiting: 5, Patience: time.Minute}
 	if got := set.withDefaults(); got != set {
 		t.Errorf("%+v became %+v", set, got)
-	}
-}
-
-func TestHashersMakeRoomOnce(t *testing.T) {
-	New(Limits{Concurrent: cores})
-	first := runtime.GOMAXPROCS(0)
-	New(Limits{Concurrent: cores})
-	if again := runtime.GOMAXPROCS(0); again != first || first < 2*cores {
-		t.Errorf("GOMAXPROCS is %d after one Hasher and %d after two, with %d cores", first, again, cores)
 	}
 }
