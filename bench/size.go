@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -81,48 +81,51 @@ func (b *bench) devStart() error {
 	return nil
 }
 
-// growth measures searches among 10,000 and among 100,000 users: a search that
+// searches are what people look users up by. They find as many among 10,000 users
+// as among 100,000.
+var searches = []struct{ name, filter, value string }{
+	{"by e-mail", "email_address", `["person000007@mail007.example.com"]`},
+	{"by fuzzy e-mail", "email_address_fuzzy", `"person00001"`},
+	{"by fuzzy name", "full_name_fuzzy", `"first00002"`},
+	{"page of 50", "", ""},
+}
+
+// growth compares searches among many users with the same among a tenth: one that
 // finds as much should take as long.
-func (b *bench) growth() error {
+func (b *bench) growth() (err error) {
 	if !b.wanted("search grows") {
 		return nil
 	}
-	queries := []struct{ name, filter, value string }{
-		{"by e-mail", "email_address", `["person000007@mail007.example.com"]`},
-		{"by fuzzy e-mail", "email_address_fuzzy", `"person00001"`},
-		{"by fuzzy name", "full_name_fuzzy", `"first00002"`},
+	few, err := b.searchable(b.users / 10)
+	if err != nil {
+		return err
 	}
-	rates := map[string][]float64{}
-	for _, users := range []int{b.users / 10, b.users} {
-		path := filepath.Join(b.dir, fmt.Sprintf("search%d.db", users))
-		t, err := openTarget(b.ctx, b.dir, b.binary, "sqlite:"+path, users, 10)
+	defer func() { err = errors.Join(err, few.close()) }()
+	many, err := b.searchable(b.users)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, many.close()) }()
+	for _, q := range searches {
+		among := func(t *target) work {
+			if q.filter == "" {
+				return t.pages()
+			}
+			return t.search(fmt.Sprintf(`{"limit":50,"query":{"operator":"AND","operands":[{"filter_name":%q,"filter_value":%s}]}}`, q.filter, q.value))
+		}
+		w := among(few)
+		fewer := func(d time.Duration) (measured, error) { return load(b.ctx, few.address, 16, d, w) }
+		m, of, err := b.beside(fewer, b.round(many, 16, among(many)))
 		if err != nil {
-			return err
+			return fmt.Errorf("search %s: %w", q.name, err)
 		}
-		loads := map[string]work{"page of 50": t.pages()}
-		for _, q := range queries {
-			body, err := json.Marshal(map[string]any{"limit": 50, "query": map[string]any{"operator": "AND", "operands": []map[string]any{
-				{"filter_name": q.filter, "filter_value": json.RawMessage(q.value)}}}})
-			if err != nil {
-				return err
-			}
-			loads[q.name] = t.search(string(body))
-		}
-		for name, w := range loads {
-			m, err := load(b.ctx, t.address, 16, b.duration, w)
-			if err != nil {
-				return fmt.Errorf("search %s: %w", name, err)
-			}
-			rates[name] = append(rates[name], m.Rate)
-		}
-		if err := t.close(); err != nil {
-			return err
-		}
-	}
-	for _, name := range []string{"by e-mail", "by fuzzy e-mail", "by fuzzy name", "page of 50"} {
-		r := rates[name]
-		b.table.atMost(fmt.Sprintf("search grows, %s, %d -> %d users", name, b.users/10, b.users),
-			fmt.Sprintf("%.0f/s -> %.0f/s", r[0], r[1]), r[0]/r[1], 1.5, "x time")
+		b.table.atMost(fmt.Sprintf("search grows, %s, %d -> %d users", q.name, b.users/10, b.users),
+			fmt.Sprintf("%.0f/s -> %.0f/s", of.Rate, m.Rate), of.Rate/m.Rate, 1.5, "x time")
 	}
 	return nil
+}
+
+// searchable starts a server with so many users.
+func (b *bench) searchable(users int) (*target, error) {
+	return openTarget(b.ctx, b.dir, b.binary, "sqlite:"+filepath.Join(b.dir, fmt.Sprintf("search%d.db", users)), users, 10)
 }
