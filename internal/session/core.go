@@ -18,8 +18,6 @@ const (
 	// touchEvery is how stale last_accessed_at may get: writing it on every
 	// request would turn every read into a durable write.
 	touchEvery = time.Minute
-	// cachedJWTs bounds one generation of remembered signatures.
-	cachedJWTs = 8192
 )
 
 // Config is what a Core needs.

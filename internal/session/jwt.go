@@ -220,9 +220,16 @@ type signedJWT struct {
 	signedAt time.Time
 }
 
-// maxCachedJWT keeps a few users with very large claims from taking the
-// memory of many.
-const maxCachedJWT = 8 << 10
+// size is what the JWT takes of memory, about, in bytes.
+func (s *signedJWT) size() int {
+	const rest = 500 // the struct, its key and roles, its place in a map
+	return len(s.token) + len(s.claims.text) + rest
+}
+
+// cachedJWTs bounds one generation of remembered JWTs, in bytes: some 3,000 with
+// RS256. The heap may waste twice what is alive in it, so both generations cost
+// up to 24 MB.
+const cachedJWTs = 4 << 20
 
 // jwtCache remembers the latest JWT of busy sessions, because a signature
 // costs more than everything else in a request. It forgets the older half when
@@ -231,7 +238,8 @@ type jwtCache struct {
 	mu       sync.Mutex
 	young    map[string]*signedJWT
 	old      map[string]*signedJWT
-	capacity int
+	bytes    int // of young
+	capacity int // of one generation, in bytes
 }
 
 func newJWTCache(capacity int) *jwtCache {
@@ -254,24 +262,30 @@ func (c *jwtCache) get(sessionID string, key jwtKey, newerThan time.Time) *signe
 }
 
 func (c *jwtCache) set(sessionID string, entry *signedJWT) {
-	if len(entry.token) > maxCachedJWT {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.put(sessionID, entry)
 }
 
 func (c *jwtCache) put(sessionID string, entry *signedJWT) {
-	if len(c.young) >= c.capacity {
-		c.young, c.old = map[string]*signedJWT{}, c.young
+	c.remove(sessionID)
+	if c.bytes+entry.size() > c.capacity {
+		c.young, c.old, c.bytes = map[string]*signedJWT{}, c.young, 0
 	}
 	c.young[sessionID] = entry
+	c.bytes += entry.size()
 }
 
 func (c *jwtCache) forget(sessionID string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.remove(sessionID)
+}
+
+func (c *jwtCache) remove(sessionID string) {
+	if had := c.young[sessionID]; had != nil {
+		c.bytes -= had.size()
+	}
 	delete(c.young, sessionID)
 	delete(c.old, sessionID)
 }
