@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -23,7 +24,7 @@ func (c *serveCommand) Run(t *Terminal) error {
 		return err
 	}
 	logger := newLogger(t.Err, c.LogFormat, c.LogLevel)
-	tuneCollector()
+	tuneRuntime()
 	for _, name := range unknownVariables() {
 		logger.Warn("not a setting of Gatehouse", "variable", name)
 	}
@@ -63,21 +64,28 @@ func newLogger(w io.Writer, format, level string) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, o))
 }
 
-// tuneCollector lets the heap grow to three times what is alive instead of
+// tuneRuntime lets the heap grow to three times what is alive instead of
 // twice, unless the operator has an opinion: little is alive, so collecting
 // less often costs a few megabytes and gives requests the time. While passwords are
-// hashed, which takes far more of both, it grows by half.
-func tuneCollector() {
-	if os.Getenv("GOGC") != "" {
-		return
-	}
+// hashed, which takes far more of both, it grows by half. Once they are not, the
+// cores that may be used are those of the machine or the container again, whose
+// limit may be another by then.
+func tuneRuntime() {
 	const usual, sparing = 200, 50
-	debug.SetGCPercent(usual)
+	collect := func(percent int) {
+		if os.Getenv("GOGC") == "" {
+			debug.SetGCPercent(percent)
+		}
+	}
+	collect(usual)
 	passhash.WhileHashing(func(on bool) {
 		if on {
-			debug.SetGCPercent(sparing)
-		} else {
-			debug.SetGCPercent(usual)
+			collect(sparing)
+			return
+		}
+		collect(usual)
+		if os.Getenv("GOMAXPROCS") == "" {
+			runtime.SetDefaultGOMAXPROCS()
 		}
 	})
 }

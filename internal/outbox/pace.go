@@ -12,7 +12,7 @@ import (
 const (
 	beat = 25 * time.Millisecond
 	// perBeat is how many jobs begin in a beat beside requests, for each core:
-	// 1,000 a second. What is late is not caught up on, so a core that has more
+	// 1,000 a second at most. What is late is not caught up on, so a core that has more
 	// to do than it can gets fewer.
 	perBeat = 25
 	// calmBelow is how many requests in a beat nobody makes way for: about a

@@ -77,7 +77,7 @@ func New(c Config) *Core {
 	return &Core{
 		db: c.DB, keyring: c.Keyring, users: c.Users, projects: c.Projects, publicURL: c.PublicURL,
 		locked: c.Locked, started: c.Started, observe: c.Observe, oversized: c.Oversized,
-		keyCache: keyCache{sets: map[string]*keySet{}}, jwts: newJWTCache(cachedJWTs),
+		keyCache: keyCache{sets: map[string]*keySet{}}, jwts: newJWTCache(jwtCacheBytes),
 	}
 }
 
@@ -258,7 +258,9 @@ func (c *Core) jwt(ctx context.Context, env *project.Environment, s *issued) (*s
 	if signed.token, err = c.mint(env, key, s.record, claims, signed.roles, now); err != nil {
 		return nil, err
 	}
-	c.jwts.set(s.record.ID, signed)
+	if env.Config.JWTReuse() > 0 {
+		c.jwts.set(s.record.ID, signed)
+	}
 	return signed, nil
 }
 

@@ -222,14 +222,18 @@ type signedJWT struct {
 
 // size is what the JWT takes of memory, about, in bytes.
 func (s *signedJWT) size() int {
-	const rest = 500 // the struct, its key and roles, its place in a map
-	return len(s.token) + len(s.claims.text) + rest
+	const rest = 500 // the struct, its key, its place in a map
+	n := len(s.token) + len(s.claims.text) + rest
+	for _, role := range s.roles {
+		n += len(role) + 16
+	}
+	return n
 }
 
-// cachedJWTs bounds one generation of remembered JWTs, in bytes: some 3,000 with
+// jwtCacheBytes bounds one generation of remembered JWTs, in bytes: some 3,000 with
 // RS256. The heap may waste twice what is alive in it, so both generations cost
 // up to 24 MB.
-const cachedJWTs = 4 << 20
+const jwtCacheBytes = 4 << 20
 
 // jwtCache remembers the latest JWT of busy sessions, because a signature
 // costs more than everything else in a request. It forgets the older half when
@@ -251,12 +255,13 @@ func (c *jwtCache) get(sessionID string, key jwtKey, newerThan time.Time) *signe
 	defer c.mu.Unlock()
 	entry := c.young[sessionID]
 	if entry == nil {
-		if entry = c.old[sessionID]; entry != nil {
-			c.put(sessionID, entry)
-		}
+		entry = c.old[sessionID]
 	}
 	if entry == nil || entry.key != key || !entry.signedAt.After(newerThan) {
 		return nil
+	}
+	if c.young[sessionID] == nil {
+		c.put(sessionID, entry)
 	}
 	return entry
 }

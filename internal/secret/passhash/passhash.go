@@ -54,11 +54,11 @@ func (p Params) Check() error {
 // safe for concurrent use; a process has one.
 type Hasher struct{ queue *queue }
 
-// New returns a Hasher with these limits. While it hashes, GOMAXPROCS of the
-// process is higher by the number of hashes that may run at once, so that the
-// operating system and not the Go scheduler shares the cores between hashes and
-// requests; see docs/decisions/0053-password-hashes-beside-requests.md.
-func New(l Limits) *Hasher { return &Hasher{queue: newQueue(l.withDefaults())} }
+// New returns a Hasher with these limits. While any hashes, GOMAXPROCS of the
+// process is higher by the number of cores, so that the operating system and not
+// the Go scheduler shares them between hashes and requests; see
+// docs/decisions/0053-password-hashes-beside-requests.md.
+func New(l Limits) *Hasher { return &Hasher{queue: newQueue(l.withDefaults(), &ofProcess)} }
 
 // Hash returns a new hash of the password in the PHC string format. It fails
 // when the queue is full (server_unavailable, with Retry-After), the context

@@ -191,7 +191,7 @@ func TestTimingEnumeration(t *testing.T) {
 func TestMemoryOfManyLoginsIsBounded(t *testing.T) {
 	const concurrent, logins = 2, 64
 	h := New(Limits{Concurrent: concurrent, Waiting: logins, Patience: time.Hour})
-	freeMemory()
+	calmDown()
 	var all sync.WaitGroup
 	for range logins {
 		all.Go(func() {

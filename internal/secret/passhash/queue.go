@@ -39,13 +39,13 @@ func (l Limits) withDefaults() Limits {
 // queue lets a few calls run at once and some more wait for their turn.
 type queue struct {
 	limits  Limits
-	rush    rush
+	rush    *rush
 	slots   chan struct{} // one element for each call that runs; the runtime wakes senders in order
 	waiting atomic.Int64
 }
 
-func newQueue(l Limits) *queue {
-	return &queue{limits: l, rush: rush{turn: room(l.Concurrent)}, slots: make(chan struct{}, l.Concurrent)}
+func newQueue(l Limits, r *rush) *queue {
+	return &queue{limits: l, rush: r, slots: make(chan struct{}, l.Concurrent)}
 }
 
 // do runs f when it is this call's turn. What runs cannot be interrupted: the

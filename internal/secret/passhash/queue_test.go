@@ -11,6 +11,9 @@ import (
 	"gatehouse/internal/apierr"
 )
 
+// quiet is a rush that changes nothing.
+func quiet() *rush { return &rush{switchTo: func(bool) {}} }
+
 // occupy fills every slot until release is called.
 func occupy(q *queue) (release func()) {
 	for range cap(q.slots) {
@@ -25,7 +28,7 @@ func occupy(q *queue) (release func()) {
 
 func TestQueueServesInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(Limits{Concurrent: 1, Waiting: 8}.withDefaults())
+		q := newQueue(Limits{Concurrent: 1, Waiting: 8}.withDefaults(), quiet())
 		release := occupy(q)
 		var order []int
 		for i := range 8 {
@@ -46,7 +49,7 @@ func TestQueueServesInOrder(t *testing.T) {
 
 func TestQueueRunsSoManyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(Limits{Concurrent: 3, Waiting: 100}.withDefaults())
+		q := newQueue(Limits{Concurrent: 3, Waiting: 100}.withDefaults(), quiet())
 		running, finish := make(chan int, 100), make(chan struct{})
 		for i := range 10 {
 			go func() { _ = q.do(t.Context(), func() { running <- i; <-finish }) }()
@@ -65,7 +68,7 @@ func TestQueueRunsSoManyAtOnce(t *testing.T) {
 
 func TestQueueRefusesBeyondWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(Limits{Concurrent: 1, Waiting: 2, Patience: 1500 * time.Millisecond})
+		q := newQueue(Limits{Concurrent: 1, Waiting: 2, Patience: 1500 * time.Millisecond}, quiet())
 		release := occupy(q)
 		for range 2 {
 			go func() { _ = q.do(t.Context(), func() {}) }()
@@ -85,7 +88,7 @@ func TestQueueRefusesBeyondWaiting(t *testing.T) {
 
 func TestQueueEndsWithPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(Limits{Concurrent: 1, Waiting: 1, Patience: time.Second})
+		q := newQueue(Limits{Concurrent: 1, Waiting: 1, Patience: time.Second}, quiet())
 		release := occupy(q)
 		early, late := time.NewTimer(time.Second-1), time.NewTimer(time.Second+1)
 		err := q.do(t.Context(), func() { t.Error("ran") })
@@ -113,7 +116,7 @@ func fired(t *time.Timer) bool {
 
 func TestQueueIsLeftByCancelledCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(Limits{Concurrent: 1, Waiting: 1}.withDefaults())
+		q := newQueue(Limits{Concurrent: 1, Waiting: 1}.withDefaults(), quiet())
 		release := occupy(q)
 		ctx, cancel := context.WithCancel(t.Context())
 		left := make(chan error, 1)
@@ -134,7 +137,7 @@ func TestQueueIsLeftByCancelledCallers(t *testing.T) {
 }
 
 func TestQueueSurvivesAPanic(t *testing.T) {
-	q := newQueue(Limits{Concurrent: 1}.withDefaults())
+	q := newQueue(Limits{Concurrent: 1}.withDefaults(), quiet())
 	func() {
 		defer func() { _ = recover() }()
 		_ = q.do(t.Context(), func() { panic("no") })

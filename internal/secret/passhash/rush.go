@@ -11,7 +11,7 @@ import (
 // there are Ps and memory for hashes: more Ps than cores make requests wait for
 // each other's threads (docs/decisions/0053-password-hashes-beside-requests.md).
 type rush struct {
-	turn func(on bool)
+	switchTo func(on bool)
 
 	mu      sync.Mutex
 	running int
@@ -22,15 +22,6 @@ type rush struct {
 // calm is how long nobody must have hashed for a rush to be over. Its beginning
 // and its end each stop the process for a moment.
 const calm = 5 * time.Second
-
-// cores is GOMAXPROCS as the process began: the cores it may use.
-var cores = runtime.GOMAXPROCS(0)
-
-var told atomic.Pointer[func(on bool)]
-
-// WhileHashing has f told when a rush of hashes begins, and when none has run
-// for some seconds.
-func WhileHashing(f func(on bool)) { told.Store(&f) }
 
 // run runs one hash.
 func (r *rush) run(hash func()) {
@@ -59,7 +50,7 @@ func (r *rush) leave() {
 	}
 }
 
-// over ends the rush, unless a hash has begun since the timer fired.
+// over ends the rush, unless a hash runs that began as the timer fired.
 func (r *rush) over() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,27 +59,42 @@ func (r *rush) over() {
 	}
 }
 
-// set switches the rush on or off.
 func (r *rush) set(on bool) {
 	if r.on != on {
 		r.on = on
-		r.turn(on)
+		r.switchTo(on)
 	}
 }
 
-// room makes and takes the Ps and the memory for so many hashes at once. A hash
-// that runs holds its P for milliseconds at a time; with as many others as there
-// are cores, no request waits for it.
-func room(hashes int) func(on bool) {
-	return func(on bool) {
-		if on {
-			runtime.GOMAXPROCS(cores + hashes)
-		} else {
-			runtime.GOMAXPROCS(cores)
-			freeMemory()
-		}
-		if f := told.Load(); f != nil {
-			(*f)(on)
-		}
+// ofProcess is the rush of all Hashers.
+var ofProcess = rush{switchTo: (&room{}).switchTo}
+
+// cores is GOMAXPROCS as the process began: the cores it may use.
+var cores = runtime.GOMAXPROCS(0)
+
+var listener atomic.Pointer[func(on bool)]
+
+// WhileHashing has f, and nobody else, told when a rush of hashes begins, and when
+// none has run for some seconds. A login waits while f runs, so it must be quick,
+// and must not hash.
+func WhileHashing(f func(on bool)) { listener.Store(&f) }
+
+// room is the Ps and the memory that hashes have in a rush. A hash that runs holds
+// its P for milliseconds at a time; with as many others as before, no request
+// waits for it.
+type room struct {
+	before int // GOMAXPROCS outside of the rush
+}
+
+func (r *room) switchTo(on bool) {
+	if on {
+		r.before = runtime.GOMAXPROCS(0)
+		runtime.GOMAXPROCS(r.before + cores)
+	} else {
+		runtime.GOMAXPROCS(r.before)
+		freeMemory()
+	}
+	if f := listener.Load(); f != nil {
+		(*f)(on)
 	}
 }
